@@ -21,7 +21,7 @@ LIMIT_S = 5.0
 
 
 def main() -> int:
-    """Make a bundle, check it, tell how long that took."""
+    """Make a bundle, check it, report how long that took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--silos", type=int, default=20)

@@ -63,7 +63,7 @@ class Ensemble:
         return Client.signed_in(self.url, email, self.home.password(), self.home.second_factors().get(email))
 
     def fetch_records(self) -> Path:
-        """The four hospitals' files, in one place before they are handed out."""
+        """The four hospitals' files, in one place before they are given out."""
         sources.fetch(self.home.data, self.home.log("records"))
         return self.home.data
 

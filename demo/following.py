@@ -1,4 +1,4 @@
-"""A job followed live: woken by its events, read over the REST API, shown as a table or told line by line."""
+"""A job followed live: woken by its events, read over the REST API, shown as a table or reported line by line."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Follower:
         return f"waiting for {', '.join(missing) or 'the worker'} in round {current['number']} … {since}"
 
     def _tell(self, screen: Screen, reported: int) -> int:
-        """A line for each round whose model was evaluated since we last told."""
+        """A line for each round whose model was evaluated since the last report."""
         if self.job["rounds_closed"] == reported:
             return reported
         metrics = list(self._client.all(f"jobs/{self._job_id}/metrics/"))

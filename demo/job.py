@@ -113,6 +113,6 @@ def outcome(client: Client, job_id: str) -> Outcome:
 
 
 def _by_silo(metrics: list[dict[str, Any]], version_round: int) -> dict[str, dict[str, Any]]:
-    """What each silo told of the model that this round made (0: as it started)."""
+    """What each silo reported about the model that this round made (0: as it started)."""
     rows = [entry for entry in metrics if entry["version_round"] == version_round]
     return {one["silo"]["name"]: one for entry in rows for one in entry["silos"] if one["accuracy"] is not None}

@@ -34,7 +34,7 @@ class Binaries:
     home: Path
     """Where a copy goes, if this user can't enter the installation."""
     user: pwd.struct_passwd | None
-    """Who runs them; None for whoever asks."""
+    """Who runs them; None for the user that asks."""
 
     def path_of(self, name: str) -> str:
         """The path of a program. Raises DemoError where there is no installation."""

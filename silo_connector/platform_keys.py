@@ -1,7 +1,7 @@
 """The platform's key as this silo knows it: the one that a person has pinned, and what has succeeded it since.
 
 The trainer keeps the chain in its own state and verifies it again whenever it reads it: a chain that somebody has
-changed is no chain. It begins at a key that was pinned once; pinning another one begins anew.
+changed is no chain. It begins at a key that was pinned once; pinning another one begins again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def store_chain(state: Path, chain: KeyChain) -> None:
 
 
 def follow(chain: KeyChain, order: bytes, delivered: SafeDir) -> KeyChain:
-    """The chain under which an order is to be judged: a longer one if a key that is not known has signed it.
+    """The chain under which an order is to be checked: a longer one if a key that is not known has signed it.
 
     Only successions that lead to the very key that signed the order count. Raises what `KeyChain.extended` raises, and
     Untrusted ``signature.invalid`` when they don't lead there.

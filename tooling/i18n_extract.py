@@ -37,7 +37,7 @@ KEYWORDS: Mapping[str, tuple[int, ...] | None] = {
 """Which arguments of which functions are texts, as Babel wants to know it."""
 _QUOTED = re.compile(r"""\b_\((["'])(.*?)\1\)""")
 _TAG = re.compile(r"{[{%].*?[%}]}", re.DOTALL)
-# What only machines are told, and settings that are wrong before there is anybody to tell.
+# What only machines are shown, and settings that are wrong before there is anybody to inform.
 _FOR_MACHINES = (
     *("/api/", "/api.py", "/api_", "/artefacts/", "/management/", "/migrations/", "/realtime/", "/sql/"),
     "/statements/",
@@ -46,7 +46,7 @@ _FOR_MACHINES = (
     "/serializers.py",
 )
 Found = Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]
-"""As an extraction method of Babel tells it: line, function, texts, comments for translators."""
+"""As an extraction method of Babel reports it: line, function, texts, comments for translators."""
 
 
 def collected(root: Path) -> list[Key]:

@@ -1,6 +1,7 @@
 """How a round's global model did over the silos: one figure from many. Pure.
 
-The platform computes it when a round closes, and whoever verifies a passport computes it again from the signed answers.
+The platform computes it when a round closes, and anyone who verifies a passport computes it again from the signed
+answers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ HELD = f"{COMBINATION}, but for an organisation that would have more than its sh
 
 @dataclass(frozen=True)
 class Measured:
-    """How a model did at one silo of an organisation: test rows, and what it said of them unless they were too few."""
+    """How a model did at one silo of an organisation: test rows, and what it stated of them unless they were too
+    few.
+    """
 
     organisation: str
     rows: int
@@ -25,9 +28,9 @@ class Measured:
 
 
 def combine(target: Target, evaluations: Iterable[Measured], share_max: float | None) -> dict[str, object]:
-    """Means over test rows of the target's metrics, and how they were combined; empty where no silo could tell.
+    """Means over test rows of the target's metrics, and how they were combined; empty where no silo could report.
 
-    A silo counts that tells all metrics which its target wants together. No organisation has more than `share_max` of
+    A silo counts that reports all metrics which its target wants together. No organisation has more than `share_max` of
     the rows that count (None: as many as it says). A silo's value counts within the bounds of its metric, so that none
     can make the mean its own by a number that no model has.
     """
@@ -53,7 +56,7 @@ def _mean(metric: Metric, values: Sequence[float], weights: Sequence[float]) -> 
 
 
 def wanted(target: Target) -> tuple[str, ...]:
-    """The metrics that a silo has to tell to count."""
+    """The metrics that a silo has to report to count."""
     return tuple(metric.name for metric in target.pooled_metrics())
 
 

@@ -16,7 +16,7 @@ class AddedTerm:
     Attributes:
         path: Where it stands in the terms, dotted.
         default: What an upgrade puts there; None where nothing is agreed.
-        meaning: What the default means, in one or two sentences for whoever signs it.
+        meaning: What the default means, in one or two sentences for anyone who signs it.
         clear_only: Whether it is said only where updates may leave in clear.
     """
 

@@ -1,7 +1,8 @@
 """What an answer to an order may say: the job's limits, its silo's rows, and the figures that were agreed. Pure.
 
-The platform asks here before it takes an answer, and whoever verifies a job's evidence asks here again: an answer that
-evidence would fault never counts. The trainer's own allow-list (``silo_connector.trainer.egress.filter``) is no looser.
+The platform asks here before it takes an answer, and anyone who verifies a job's evidence asks here again: an answer
+that evidence would fault never counts. The trainer's own allow-list (``silo_connector.trainer.egress.filter``) is no
+looser.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def _is_of(target: Target, evaluation: EvaluationReport) -> bool:
 
 
 def _is_loss_of(target: Target, minimum_cell: int, training: TrainingReport) -> bool:
-    """Whether the loss of training is such as the target lets a silo tell it, of as many rows as it has at most."""
+    """Whether the loss of training is such as the target lets a silo report it, of as many rows as it has at most."""
     if training.loss is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Terms that contradict one another or can never be met: told at once, by field, before anybody signs them."""
+"""Terms that contradict one another or can never be met: reported at once, by field, before anybody signs them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Registered:
     """One silo of a cohort: whose it is, and the rows that it registered."""
 
     organisation: str
-    """What tells organisations apart: the signatory key."""
+    """What distinguishes organisations: the signatory key."""
     rows_coarse: int
 
 
@@ -151,7 +151,7 @@ def respects_share_cap(manifest: Manifest, share: float) -> bool:
 
 
 def registered_of(cohort: Iterable[CohortMember]) -> tuple[Registered, ...] | None:
-    """A manifest's cohort as it is weighed; None where a member's rows are not told."""
+    """A manifest's cohort as it is weighed; None where a member's rows are not reported."""
     found = []
     for member in cohort:
         if member.rows_coarse is None:

@@ -23,7 +23,7 @@ def check_unbroken(
 ) -> None:
     """Say so where silos hold another history of the places at which the job's events lie.
 
-    The statements are the silos' own, signed. Up to the furthest head that any of them tells there were two logs: of a
+    The statements are the silos' own, signed. Up to the furthest head that any of them reports there were two logs:
     job that began at or before it nothing shows that this is the one which the silos countersigned. A job that began
     later is not touched. Statements that are left out can't be missed here, but by a silo that verifies with its own
     journal (`given_up`).

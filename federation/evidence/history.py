@@ -1,4 +1,4 @@
-"""What a job's events tell, as a whole: what it began with, its rounds, the answers taken, the models made, its end.
+"""What a job's events report, as a whole: what it began with, its rounds, the answers taken, the models made, its end.
 
 Only the events are read here and held against one another; `matching` holds them against the documents.
 """
@@ -70,7 +70,7 @@ class _Completed(Part):
 
 
 class _OfRound(BaseModel):
-    """The plain part of a detail; what it tells people besides is not read."""
+    """The plain part of a detail; what it reports to people besides is not read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

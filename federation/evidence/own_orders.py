@@ -1,7 +1,7 @@
 """What a silo that verifies knows by itself: the orders of the job that it was given, and what it answered to them.
 
 Two histories of one job may lie in one log, each whole for itself: a platform shows one to those who verify, and gave
-the orders of the other to a silo. Nothing in a bundle tells. A silo whose own journal has the orders finds it out.
+the orders of the other to a silo. Nothing in a bundle shows it. A silo whose own journal has the orders finds it out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def check_own(
 
     An order that is newer than all in the bundle of a job that goes on is in a later bundle. Where the organisation of
     who asks has accepted another log after a restore, orders that were lost with the old one are no fault: they are
-    told as a limit.
+    reported as a limit.
     """
     if own:
         report.checked["orders in the own journal"] = len(own)

@@ -21,7 +21,7 @@ from federation.protocol.keys import PublicKey
 from federation.protocol.successions import KeyChain
 
 _ENOUGH_ROWS = 10**15
-"""How many rows a silo has is its own to know: each has judged that by itself."""
+"""How many rows a silo has is its own to know: each has checked that by itself."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RootDocuments:
 
 
 def root_documents_of(evidence: Evidence, pinned: str | None, report: Report) -> RootDocuments | None:
-    """Platform key, agreement and manifest: without them nothing else can be judged."""
+    """Platform key, agreement and manifest: without them nothing else can be checked."""
     keys = run_check("platform-key", report, lambda: _keys(evidence, pinned))
     agreement = run_check("agreement", report, lambda: open_agreement(_there(evidence.agreement)))
     if keys is None or agreement is None:

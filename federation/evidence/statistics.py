@@ -21,9 +21,9 @@ RELEASED = "statistics"
 def check_statistics(
     evidence: Evidence, opened: Opened, history: History, found: RootDocuments, report: Report
 ) -> None:
-    """Find reports that no silo has signed or that tell too much, and figures that are not those of the reports.
+    """Find reports that no silo has signed or that report too much, and figures that are not those of the reports.
 
-    What holds is told, column by column. Nothing where a job is of another task, and has no such documents.
+    What holds is shown, column by column. Nothing where a job is of another task, and has no such documents.
     """
     for name, content in evidence.reports.items():
         answer = opened.answers.get(name)

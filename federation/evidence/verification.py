@@ -50,7 +50,7 @@ def verify_evidence(
     Never raises for what is in the bundle: every fault is in the report. Without `pinned` the bundle's own word is
     taken for the platform's key, and only for that. `kept` has, by chain, the heads that were seen earlier: a history
     that has been rewritten since does not lead through all of them. `given_up` has those that were kept until the
-    organisation of who asks accepted another log: it is told that the log broke there, also if the bundle hides it.
+    organisation of who asks accepted another log: it is reported that the log broke there, also if the bundle hides it.
     `own` has, by job, the orders that who asks was given as a silo, and what it answered.
     """
     report = Report()
@@ -127,7 +127,7 @@ def _check_log(
 ) -> History:
     """Hold the job's documents against its events, and these against the log that platform and silos have signed.
 
-    What the events tell; nothing where they can't be read, or bind nothing.
+    What the events report; nothing where they can't be read, or bind nothing.
     """
     heads = check_heads(evidence, found, report)
     if heads is None:

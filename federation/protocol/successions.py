@@ -1,6 +1,6 @@
 """From a key that is trusted to the one with which the platform signs now: each key vouches for the next.
 
-Nobody is believed but the last key of the chain so far. What is handed along may hold links from before the root, links
+Nobody is believed but the last key of the chain so far. What is sent along may hold links from before the root, links
 that are known already, and nonsense; a chain grows by links that all verify, or not at all.
 """
 
@@ -17,10 +17,10 @@ from federation.protocol.documents import PlatformKeySuccession, read, verify_do
 from federation.protocol.keys import PublicKey
 
 SUCCESSIONS_MAX = 50
-"""So many links are handed along at most, the newest: whoever has missed more enrols again."""
+"""So many links are sent along at most, the newest: anyone who has missed more enrols again."""
 SUCCESSION_BYTES_MAX = 4 << 10
 CLOCKS_APART = timedelta(minutes=2)
-"""By how much the clocks of the platform and of whoever reads may differ."""
+"""By how much the clocks of the platform and of the one who reads may differ."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class KeyChain:
         return next((link.said.made_at for link in self.links if link.said.predecessor == key_id), None)
 
     def verify_and_extend(self, delivered: Sequence[bytes], *, now: datetime | None) -> KeyChain:
-        """This chain and what of the handed envelopes leads on from it: the same chain if nothing does.
+        """This chain and what of the given envelopes leads on from it: the same chain if nothing does.
 
         `now` is the moment at which they are met; None for links that were taken before and are only read again.
         Raises Untrusted ``succession.future`` for a new link that is dated later: until its date the key before

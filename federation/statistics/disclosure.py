@@ -1,19 +1,22 @@
 """Disclosure control: which cells of a table are withheld, so that no small one can be worked out from the others.
 
-The rule, for a column whose cells (missing, then the others in order) add up to the number of all rows, which is told:
+The rule, for a column whose cells (missing, then the others in order) add up to the number of all rows, which is
+reported:
 
-1. A cell of 1 to `minimum` - 1 rows is withheld. A cell of no rows is told: it is nobody.
+1. A cell of 1 to `minimum` - 1 rows is withheld. A cell of no rows is reported: it is nobody.
 2. With such a cell others are withheld, those nearest to it first, until there are at least two of them and they hold
    `minimum` rows each on average. Which come next depends on where they stand and not on what they hold, so that the
-   choice tells nothing.
+   choice reveals nothing.
 3. Where all cells with rows together are too few for that, the whole column is withheld, its empty cells too.
 
-Whoever knows the rule and the number of rows, and works out every table that would be told like this, finds at least
-`minimum` - 1 values for each withheld cell: `tests/unit/federation/statistics/test_disclosure.py` tries all small ones.
-Primary and complementary suppression: A. Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapter 4. A
-pattern that hides as little as it can gives values away to whoever knows that it does: hence the choice by place.
+Anyone who knows the rule and the number of rows, and works out every table that would be reported like this, finds
+at least `minimum` - 1 values for each withheld cell: `tests/unit/federation/statistics/test_disclosure.py` tries all
+small ones. Primary and complementary suppression: A. Hundepool et al., Statistical Disclosure Control (Wiley, 2012),
+chapter 4. A pattern that hides as little as it can gives values away to anyone who knows that it does: hence the
+choice by place.
 
-Mean and variance are told only of a column of which nothing is withheld, for they are two more equations in its cells.
+Mean and variance are reported only of a column of which nothing is withheld, for they are two more equations in its
+cells.
 """
 
 from __future__ import annotations
@@ -29,9 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MINIMUM_CELL_LEAST = 3
-"""Statistics are told for no smaller minimum cell: at 2 a withheld cell has one possible value, and at 1 none is."""
+"""No smaller minimum cell has statistics: at 2 a withheld cell has one possible value, and at 1 none is."""
 DIGITS = 4
-"""Significant digits of a mean and of a variance, as a silo tells them."""
+"""Significant digits of a mean and of a variance, as a silo reports them."""
 DISTINCT_MAX = 10
 """A column of at most so many distinct values is taken for a table of them: each has the minimum cell of rows."""
 DOMINANCE_MAX = 0.5
@@ -39,11 +42,11 @@ DOMINANCE_MAX = 0.5
 
 
 def protect(cells: Sequence[int], minimum: int) -> tuple[Cell, ...]:
-    """The cells of a column as they may be told.
+    """The cells of a column as they may be disclosed.
 
     Args:
-        cells: Counts of rows, 0 or more, that add up to a number which is told too. The missing values come first.
-        minimum: The smallest number of rows but 0 that a told cell has, 1 or more. With 1 nothing is withheld.
+        cells: Counts of rows, 0 or more, that add up to a number which is reported too. The missing values come first.
+        minimum: The smallest number of rows but 0 that a reported cell has, 1 or more. With 1 nothing is withheld.
 
     Returns:
         The cells in their order; None for each that is withheld.
@@ -64,7 +67,7 @@ def protect(cells: Sequence[int], minimum: int) -> tuple[Cell, ...]:
 
 
 def may_disclose_moments(values: NDArray[np.float64], minimum: int) -> bool:
-    """Whether mean and variance of these values, of a column of which nothing is withheld, may be told.
+    """Whether mean and variance of these values, of a column of which nothing is withheld, may be disclosed.
 
     Args:
         values: All values that are not missing, float64 [rows], finite.
@@ -93,13 +96,13 @@ def rounded(figure: float, digits: int = DIGITS) -> float:
 
 
 def check_report(report: StatisticsReport, minimum: int) -> None:
-    """Raise Invalid ``statistics.small_cell``, naming the column, unless a report tells no more than it may.
+    """Raise Invalid ``statistics.small_cell``, naming the column, unless a report discloses no more than it may.
 
-    Trainer, platform and whoever verifies evidence ask here. What can't be seen from the report alone (how many
-    distinct values a column has) the trainer has judged.
+    Trainer, platform and anyone who verifies evidence ask here. What can't be seen from the report alone (how many
+    distinct values a column has) the trainer has checked.
 
     Args:
-        report: As the silo tells it.
+        report: As the silo reports it.
         minimum: The minimum cell of the agreement, in rows.
     """
     if report.minimum_cell < minimum or (report.rows < report.minimum_cell):

@@ -1,4 +1,4 @@
-"""What a silo works out of a column of its own, and tells of it: counts, mean and variance, with what is withheld."""
+"""What a silo works out of a column of its own, and reports of it: counts, mean and variance, with what is withheld."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Statistics of all silos together, from what each has told: sums of counts, and pooled mean, variance and quantiles.
+"""Statistics of all silos together, from what each has reported: sums of counts, and pooled mean, variance and
+quantiles.
 
 Nothing else goes in than the silos' reports. Each of them may be known as it is (``disclosure``), so nothing that is
 worked out of several can give away more: not by taking the others from the sum, and not where there are few silos.
@@ -57,7 +58,7 @@ class PooledColumn(Part):
     missing: PooledCell
     cells: Annotated[tuple[PooledCell, ...], Field(min_length=1, max_length=CELLS_MAX)]
     moments_silos: Count
-    """How many silos tell mean and variance: those below are of these silos alone."""
+    """How many silos report mean and variance: those below are of these silos alone."""
     moments_rows: Count
     mean: Finite | None
     variance: Norm | None

@@ -1,7 +1,7 @@
-"""The payload ``statistics.v1``: what a silo tells about columns of its dataset, one canonical JSON.
+"""The payload ``statistics.v1``: what a silo reports about columns of its dataset, one canonical JSON.
 
 Each column is a table of all rows: those that miss a value, and those in each cell. A cell is None where it is
-withheld. The number of all rows stands once, so whoever has all cells but one of a column knows that one too: what is
+withheld. The number of all rows stands once, so anyone who has all cells but one of a column knows that one too:
 withheld together is for ``disclosure`` to decide.
 """
 
@@ -74,7 +74,7 @@ class ColumnReport(Part):
 
 
 class StatisticsReport(Part):
-    """What one silo tells in one job."""
+    """What one silo reports in one job."""
 
     kind: Literal["statistics.v1"] = KIND
     minimum_cell: Annotated[int, Field(ge=1, le=1000)]

@@ -78,7 +78,7 @@ def refusal(
 
     `data` is what was read: with it, paths name its fields alone, and not which type was tried. The message and the
     field are those of the first fault. `better` has the words for a path and a type of error where there are better
-    ones. The values that were refused are never part of it, and no more than FAULTS_MAX are told.
+    ones. The values that were refused are never part of it, and no more than FAULTS_MAX are reported.
     """
     fields: dict[str, list[str]] = {}
     choices: dict[str, int] = {}

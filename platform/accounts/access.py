@@ -68,7 +68,7 @@ may = boolean_twin(require)
 def access_organisation(
     user: User, organisation_id: UUID, permission: Permission = Permission.ORGANISATION_VIEW
 ) -> Organisation:
-    """The organisation, for whoever belongs to it and may do this there.
+    """The organisation, for everyone who belongs to it and may do this there.
 
     Raises NotFound alike where it is absent or not theirs, Forbidden for the rest.
     """
@@ -118,7 +118,9 @@ def access_signatory_key(organisation: Organisation, signatory_key_id: UUID) -> 
 
 
 def access_user(user: User, user_id: UUID) -> User:
-    """A person, for themselves, for their colleagues and for the platform's keepers. Raises NotFound otherwise."""
+    """A person, for themselves, for their colleagues and for the platform's administrators. Raises NotFound
+    otherwise.
+    """
     return get_or_not_found(users_visible_to(user).filter(pk=user_id), "person")
 
 

@@ -55,7 +55,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         return {"email": self.cleaned_data["username"], "password": self.cleaned_data["password"]}
 
     def clean(self) -> dict[str, Any]:
-        """Judge them; what is wrong with them is never said."""
+        """Check them; what is wrong with them is never disclosed."""
         email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if email and password:
             address = address_of(self.request) if self.request else ""
@@ -84,7 +84,7 @@ class PasswordResetRequestForm(ResetPasswordForm):  # type: ignore[misc]
         email = str(self.cleaned_data["email"])
         record_attempt(f"password of {normalise_email(email)}", address_of(request), from_anywhere_max=LETTERS_MAX)
         found = User.objects.with_address(email)
-        # the same work for who has no account: how long this takes tells nothing
+        # the same work for who has no account: how long this takes reveals nothing
         dispatch.send_password_reset(found.pk if found and found.is_active else uuid4())
         return email
 
@@ -112,10 +112,10 @@ class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]
 
 
 class ChangePassword(PasswordChangeForm):
-    """A new password, for whoever knows the old one."""
+    """A new password, for anyone who knows the old one."""
 
     def clean_old_password(self) -> str:
-        """Judge it, slowly for whoever guesses in a browser that was left open. Raises TooMany."""
+        """Check it, slowly for anyone who guesses in a browser that was left open. Raises TooMany."""
         what, place = f"old password of {self.user.pk}", str(self.user.pk)
         record_attempt(what, place)
         old = super().clean_old_password()
@@ -181,7 +181,7 @@ class OrganisationFactsForm(forms.Form):
 
 
 class OrganisationEditForm(OrganisationFactsForm):
-    """What is to be corrected; `seen` names the facts that whoever edits has before them."""
+    """What is to be corrected; `seen` names the facts that the person who edits has before them."""
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
 

@@ -91,7 +91,7 @@ def _page(
 
 @login_required
 def edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Correct what is known of it; whoever may is told when somebody else did so in the meantime."""
+    """Correct what is known of it; anyone who may is informed when somebody else did so in the meantime."""
     user = signed_in(request)
     member_organisation = access_organisation(user, organisation_id, Permission.ORGANISATION_EDIT)
     known = {"name": member_organisation.name, "country": member_organisation.country, "kind": member_organisation.kind}

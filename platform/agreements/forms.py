@@ -1,4 +1,4 @@
-"""The form of an agreement's terms. What it says is judged with the terms; its errors come back to the fields."""
+"""The form of an agreement's terms. What it says is checked with the terms; its errors come back to the fields."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TermsForm(Unjudged):
     """The terms of a version, clause by clause.
 
     What single data sets allow beyond the rest is drawn only where something is said: with `narrow`, the place of a
-    data set, the form is not judged but shown again with what was typed, and with the fields of that data set.
+    data set, the form is not checked but shown again with what was typed, and with the fields of that data set.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ def meaning_of(refusal: Violation) -> str:
 
 
 def remedy_of(refusal: Violation) -> str:
-    """What whoever launched the job can do."""
+    """What the person who launched the job can do."""
     return gettext(refusal.remedy)
 
 

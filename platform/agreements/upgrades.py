@@ -1,4 +1,4 @@
-"""What an upgrade to today's protocol adds to an agreement, for whoever is to sign it."""
+"""What an upgrade to today's protocol adds to an agreement, for anyone who is to sign it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _APPEND_EACH = appending_each()
 
 
 @dataclass(frozen=True)
-class Told:
+class EventContent:
     """What one of many events of the same verb is about."""
 
     subject: models.Model
@@ -43,11 +43,11 @@ def record(
     what looks like one raises (`check_no_secret`), so that the action fails rather than leaks.
     """
     _check_in_transaction(verb)
-    reported = Told(subject, consortium_id, organisation_id, job_id, detail)
+    reported = EventContent(subject, consortium_id, organisation_id, job_id, detail)
     database.fetch(_APPEND, _event(by, verb, reported))
 
 
-def record_each(*, by: Actor, verb: str, reported: Iterable[Told]) -> None:
+def record_each(*, by: Actor, verb: str, reported: Iterable[EventContent]) -> None:
     """Append one event for each of these, in their order and in one statement. Otherwise as `record` does."""
     _check_in_transaction(verb)
     if events := [_event(by, verb, one) for one in reported]:
@@ -59,7 +59,7 @@ def _check_in_transaction(verb: str) -> None:
         raise RuntimeError(f"The event {verb} must be recorded in the transaction of what it tells of.")
 
 
-def _event(by: Actor, verb: str, reported: Told) -> dict[str, object]:
+def _event(by: Actor, verb: str, reported: EventContent) -> dict[str, object]:
     return event_of(
         by=by,
         verb=verb,

@@ -178,7 +178,9 @@ MEANINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Reason:
-    """A stable code, and what stands in its sentence; or, without a sentence of ours, the words of whoever said it."""
+    """A stable code, and what stands in its sentence; or, without a sentence of ours, the words of the one who wrote
+    it.
+    """
 
     code: str
     params: Params | None = None
@@ -200,7 +202,7 @@ class Reason:
 
     @property
     def detail(self) -> dict[str, object]:
-        """As an event tells it."""
+        """As an event reports it."""
         if self.params is None:
             return {"code": self.code, "reason": str(self.text)}
         return {"code": self.code, "params": dict(self.params)}
@@ -210,7 +212,9 @@ class Reason:
 
 
 def reason_text(code: str, params: Params | None, text: str = "") -> str:
-    """The sentence in the reader's language; what was said in other words as it was said, after what its code means."""
+    """The sentence in the reader's language; what was stated in other words as it was stated, after what its code
+    means.
+    """
     if params is not None:
         return _by_form(code, params) or text or _unknown(code, params)
     meaning = MEANINGS.get(code) or (RULES[code].meaning if code in RULES and text else "")
@@ -221,7 +225,7 @@ def reason_text(code: str, params: Params | None, text: str = "") -> str:
 
 
 def detail_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event tells, with the reason in words beside its code and parameters."""
+    """What an event reports, with the reason in words beside its code and parameters."""
     code, params = detail.get("code"), detail.get("params")
     if not isinstance(code, str) or not isinstance(params, Mapping):
         return dict(detail)
@@ -229,13 +233,13 @@ def detail_with_reason(detail: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def detail_for_machines(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The same in English, as programs and files to take along get it, whoever asks."""
+    """The same in English, as programs and files to take along get it, no matter who asks."""
     with translation.override(settings.LANGUAGE_CODE):
         return detail_with_reason(detail)
 
 
 def reason_of(detail: Mapping[str, Any]) -> str:
-    """Why, as an event tells it; empty where it tells no reason."""
+    """Why, as an event reports it; empty where it reports no reason."""
     params = detail.get("params")
     kept = params if isinstance(params, Mapping) else None
     return reason_text(str(detail.get("code", "")), kept, str(detail.get("reason", "")))

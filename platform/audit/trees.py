@@ -60,7 +60,7 @@ def _hashes(chain: str, nodes: Collection[Node]) -> dict[Node, bytes]:
 
 
 class TreeWalk:
-    """A chain's tree, worked out anew link by link, and compared with the nodes and the signed heads that are kept."""
+    """A chain's tree, worked out again link by link, and compared with the nodes and the signed heads that are kept."""
 
     BLOCK = 2000
 

@@ -55,7 +55,9 @@ def _consortium_permissions_of(user: User, consortium: Consortium) -> frozenset[
 
 
 def consortia_visible_to(user: User) -> QuerySet[Consortium]:
-    """Those in which a person holds a role, or an organisation of theirs is active; all for the platform's keepers."""
+    """Those in which a person holds a role, or an organisation of theirs is active; all for the platform's
+    administrators.
+    """
     if user.is_platform_administrator:
         return Consortium.objects.all()
     by_role = ConsortiumRole.objects.filter(user=user).values("consortium")
@@ -95,7 +97,7 @@ def active_organisations(consortium_id: UUID) -> QuerySet[Organisation]:
 
 
 def people_in(consortium: Consortium) -> QuerySet[User]:
-    """Whoever holds a role in it, or in an organisation that takes part now."""
+    """Everyone who holds a role in it, or in an organisation that takes part now."""
     here = ConsortiumRole.objects.filter(consortium=consortium)
     at_home = OrganisationRole.objects.filter(organisation__in=active_organisations(consortium.id))
     by_role = Q(pk__in=here.values("user")) | Q(pk__in=at_home.values("user"))

@@ -15,7 +15,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 POINTS_MAX = 400
-"""More points than that nobody can tell apart on a screen."""
+"""More points than that nobody can distinguish on a screen."""
 
 LARGE = 1e9
 """From here on a table writes a power of ten."""
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 
 def _on_hover(series: str, value: str, digits: int, along_title: str, along: str, form: str = "f") -> Markup:
-    """What is told of a point: the series, the value on one axis, and where on the other."""
+    """What is reported of a point: the series, the value on one axis, and where on the other."""
     return Markup(
         f"{escaped(series)}: %{{{value}:.{digits}{form}}}<br>{escaped(along_title)} %{{{along}}}<extra></extra>"
     )
@@ -249,7 +249,7 @@ def thinned(count: int, limit: int = POINTS_MAX) -> list[int]:
 
 
 def _cell(value: float | None) -> Cell:
-    """A figure in the table; a very large one with a power of ten, for a silo may tell 1e30."""
+    """A figure in the table; a very large one with a power of ten, for a silo may disclose 1e30."""
     return value if value is None or abs(value) < LARGE else f"{value:.2e}"
 
 

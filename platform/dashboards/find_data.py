@@ -64,7 +64,7 @@ class PurposeForm(forms.Form):
         self.fields.update(purpose_fields())
 
     def clean(self) -> None:
-        """What a job's purpose may not be is told at its field."""
+        """What a job's purpose may not be is shown at its field."""
         by_name = {name: value for name, value in self.cleaned_data.items() if name != "consortium"}
         given = declared(by_name)
         try:
@@ -93,7 +93,7 @@ def find(request: HttpRequest) -> HttpResponse:
 
 
 def matches(user: User, consortium: Consortium, terms: Terms, purpose: Purpose | None) -> list[Match]:
-    """Every data set of the consortium that this person sees, judged by the agreement's purposes and its own."""
+    """Every data set of the consortium that this person sees, checked by the agreement's purposes and its own."""
     covered = {(one.signatory_key, one.dataset): one for one in terms.datasets}
     rows = datasets_visible_to(user).filter(silo__in=silos_of(consortium), withdrawn_at=None)
     rows = rows.select_related("silo__organisation", "silo__signatory_key").order_by("title", "silo__name")

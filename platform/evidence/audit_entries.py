@@ -36,7 +36,7 @@ class EventsUnderHead:
     """Whether a round has ended with statistics that were released."""
 
     def has_order(self, order_id: UUID) -> bool:
-        """Whether an event tells that this order was given."""
+        """Whether an event says that this order was given."""
         return not self.names_documents or str(order_id) in self.orders
 
     def has_answer(self, order_id: UUID) -> bool:

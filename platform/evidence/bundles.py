@@ -106,7 +106,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
     for some in batched([order_id for order_id in ids if reported.has_answer(order_id)]):
         for kind in (Submission, RefusalDocument):
             answers = kind.objects.filter(order__in=some).order_by("received_at", "order")
-            if kind is RefusalDocument:  # one that came too late is told by no event
+            if kind is RefusalDocument:  # one that came too late is in no event
                 answers = answers.filter(order__state=OrderState.REFUSED)
             for order_id, document in answers.values_list("order_id", "document"):
                 yield Entry(f"{bundle_parser.ANSWER}{order_id}", bytes(document))
@@ -114,7 +114,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
 
 
 def _statistics(job: Job, reported: EventsUnderHead) -> Iterator[Entry]:
-    """What a job of statistics has released, and what each silo told of it; nothing of other jobs."""
+    """What a job of statistics has released, and what each silo reported about it; nothing of other jobs."""
     reports = StatisticsReport.objects.filter(order__job=job).order_by("order__number", "order")
     for order_id, document in reports.values_list("order_id", "document"):
         if reported.has_answer(order_id):

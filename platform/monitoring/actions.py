@@ -1,4 +1,4 @@
-"""Telling people: notices are made from the record's events, with deliveries for whoever wants them."""
+"""Telling people: notices are made from the record's events, with deliveries for anyone who wants them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def gather(*, by: Actor) -> int:
 
 
 def _made(event: Event) -> bool:
-    """Whether an event has its notice. One that can't be told of is tried again at each run while it is news."""
+    """Whether an event has its notice. One that can't be reported is tried again at each run while it is news."""
     try:
         _make(event)
     except (OperationalError, InterfaceError):
@@ -103,7 +103,7 @@ def _deliveries(notice: Notice, kind: Kind, event: Event) -> Iterable[Delivery]:
 
 
 def _wants_email(person: User, kind: Kind, event: Event, *, is_launcher: bool) -> bool:
-    """What the person chose, else what the kind does by itself for whoever they are there."""
+    """What the person chose, else what the kind does by itself for the roles that they have there."""
     chosen = {choice.kind: choice.email for choice in person.notification_choices.all()}
     if kind in chosen:
         return chosen[kind]
@@ -123,7 +123,7 @@ def choose(*, wanted: Iterable[str], by: User) -> None:
 
 
 def add_webhook(*, url: str, kinds: Iterable[str], by: User) -> Webhook:
-    """Have an address told. Raises Unprocessable ``webhook.*`` for an address that is not to be called."""
+    """Have an address notified. Raises Unprocessable ``webhook.*`` for an address that is not to be called."""
     chosen = sorted(set(kinds))
     if not chosen:
         raise Unprocessable("webhook.kinds", "Choose at least one kind of notification.", "kinds")
@@ -150,7 +150,7 @@ def remove_webhook(*, webhook: Webhook, by: User) -> None:
 
 
 def try_webhook(*, webhook: Webhook, by: User) -> None:
-    """Call the address now, and bring it back if it was given up. Raises what `webhooks.post` raises, and Conflict
+    """Call the address now, and bring it back if it was abandoned. Raises what `webhooks.post` raises, and Conflict
     ``webhook.trials`` while others are being tried.
     """
     del by

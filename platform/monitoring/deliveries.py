@@ -1,6 +1,6 @@
 """Deliveries: one notice to one person by one way, claimed one at a time, sent, and its outcome written on its row.
 
-What fails is put off, and what fails again and again is given up: whatever the reason, one delivery never holds
+What fails is put off, and what fails again and again is abandoned: whatever the reason, one delivery never holds
 another. While an address fails, all that waits for it is put off with what failed.
 """
 
@@ -80,7 +80,7 @@ def _try(delivery: Delivery) -> None:
     except OSError as error:
         _put_off(delivery, "delivery.failed", f"{type(error).__name__}: {error}")
     except Exception as error:
-        # a fault of ours, told with its traceback: the others' deliveries go on
+        # a fault of ours, reported with its traceback: the others' deliveries go on
         log.exception("delivery %s broke", delivery.id)
         _put_off(delivery, "delivery.error", type(error).__name__)
     else:
@@ -121,7 +121,7 @@ def _send(delivery: Delivery) -> None:
 
 
 def _in_their_words(notice: Notice, person: User) -> NoticeText:
-    """As it was kept; said anew for who has chosen another language or clock, where what it tells of is still there."""
+    """As it was kept; repeated for who has chosen another language or clock, where what it reports is still there."""
     kind = Kind(notice.kind)
     old = notice.subject if notice.names is None else ""
     kept = NoticeText(kind, notice.names or {}, notice.text, notice.path, kept_subject=old)

@@ -73,7 +73,7 @@ def subject_of(notice: Notice) -> str:
 
 
 def notice_text(kind: Kind, event: Event) -> NoticeText | None:
-    """The words for an event; None where what it tells of is gone."""
+    """The words for an event; None where what it reports is gone."""
     if kind in {Kind.SILO_SILENT, Kind.SILO_PRESENTED}:
         silo = Silo.objects.select_related("organisation").filter(id=event.subject_id).first()
         return said_of_silo(kind, silo) if silo else None

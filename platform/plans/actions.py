@@ -151,7 +151,7 @@ class ReviewResult:
 def accept_review(
     *, envelope: bytes, by: Silo | User, via: Via | str, plan: TrainingPlan | None = None
 ) -> ReviewResult:
-    """Take a review that an organisation of whoever hands it in has signed; the same one again changes nothing.
+    """Take a review that an organisation of the one who submits it has signed; the same one again changes nothing.
 
     A silo may hand in what its organisation says of code that is not here yet. Raises what ``open_review`` raises,
     Unprocessable ``review.other_code`` (not of this plan) or ``review.no_mandate`` (no signatory of theirs has signed),
@@ -171,7 +171,7 @@ def accept_review(
 
 
 def _signatory_of(envelope: bytes, by: Silo | User) -> SignatoryKey:
-    """The present key of an organisation of whoever hands it in that the review names."""
+    """The present key of an organisation of the one who submits it that the review names."""
     if isinstance(by, Silo):
         organisations = Organisation.objects.filter(pk=by.organisation_id)
     else:

@@ -53,7 +53,7 @@ class Proxies:
         return address is not None and any(address in network for network in self.networks)
 
     def seen_through(self, scope: Scope) -> dict[str, Any]:
-        """A request as its first untrusted hop made it: its client, its scheme, and no header that tells of hops."""
+        """A request as its first untrusted hop made it: its client, its scheme, and no header that names hops."""
         seen = dict(scope)
         seen["headers"] = [pair for pair in scope["headers"] if pair[0].lower() not in FORWARDED]
         peer = scope.get("client")

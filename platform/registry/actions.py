@@ -1,4 +1,4 @@
-"""What is done to models: begun, grown by a version a round, judged, pruned."""
+"""What is done to models: begun, grown by a version a round, evaluated, pruned."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def prune(
 def retire(*, model: Model, code: str, detail: Mapping[str, object], by: Actor) -> bool:
     """Take a model out of use for good, with an event of the code's name; False if somebody has already.
 
-    Weights that were handed out before can't be called back. Part of the caller's transaction.
+    Weights that were given out before can't be called back. Part of the caller's transaction.
     """
     taken = Model.objects.filter(id=model.id, retired_at=None).update(retired_at=timezone.now(), retired_code=code)
     if taken:

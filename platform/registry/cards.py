@@ -26,7 +26,7 @@ NO_AUC = {
 def card_of(version: ModelVersion) -> dict[str, Any]:
     """The card, as JSON values: enough to serve the model with its weights.
 
-    Exact rows are told only of test data that were evaluated.
+    Exact rows are reported only of test data that were evaluated.
     """
     model = version.model
     of_classes = model.target_kind.has_classes
@@ -89,7 +89,7 @@ def parameters_of(model: Model) -> int:
 
 
 def _evaluations(version: ModelVersion) -> list[dict[str, Any]]:
-    """How it did on each silo's own test rows, the last time it was tried there; too few rows tell nothing."""
+    """How it did on each silo's own test rows, the last time it was tried there; too few rows reveal nothing."""
     rows = version.evaluations.filter(order__state="applied").order_by("order__ended_at")
     latest = {
         row[0]: row[1:]

@@ -1,4 +1,4 @@
-"""Whether a model may be handed out: the terms of release of the agreement under which it was learned."""
+"""Whether a model may be released: the terms of release of the agreement under which it was learned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rest.errors import Conflict, Forbidden
 
 @dataclass(frozen=True)
 class Release:
-    """How a version stands to being handed out, for pages."""
+    """How a version stands to being released, for pages."""
 
     terms: DisclosureTerms | None
     missing: tuple[str, ...]
@@ -72,7 +72,7 @@ def missing(version: ModelVersion) -> tuple[str, ...]:
 
 @transaction.atomic
 def confirm_release(*, version: ModelVersion, organisation: Organisation, by: User) -> ReleaseConfirmation:
-    """A member lets a version be handed out. The same again is a Conflict ``release.confirmed_already``.
+    """A member lets a version be released. The same again is a Conflict ``release.confirmed_already``.
 
     Raises Conflict ``release.not_asked`` where the agreement asks nobody, and what `check_releasable` raises.
     """
@@ -101,7 +101,7 @@ def _terms(version: ModelVersion) -> Terms | None:
 def _is_recipient(version: ModelVersion, user: User) -> bool:
     """People of the organisations that the terms meant when they came into force, whatever they are called since.
 
-    Those who hold a role in the consortium alone, and never belonged to an organisation, act for it. Whoever gave up
+    Those who hold a role in the consortium alone, and never belonged to an organisation, act for it. The person who
     their role in an organisation does not become one of them: no model comes by leaving the organisation that may
     not have it.
     """

@@ -13,7 +13,7 @@ from rest.figures import TargetOut
 
 
 class CombinedMetrics(serializers.Serializer[Any]):
-    """How a model did over the silos. All are left out where no silo could tell."""
+    """How a model did over the silos. All are left out where no silo could report."""
 
     accuracy = serializers.FloatField(required=False, help_text="Where the target has classes, as loss and auc.")
     loss = serializers.FloatField(required=False)

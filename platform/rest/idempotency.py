@@ -1,7 +1,7 @@
 """A POST that is sent twice is done once: the header `Idempotency-Key`.
 
-The answer is stored in the transaction that does the work, so that both are there or neither is. Whoever is at work
-holds an advisory lock of that transaction: a second request meanwhile is told so at once, and a crash lets go of it by
+The answer is stored in the transaction that does the work, so that both are there or neither is. The worker
+holds an advisory lock of that transaction: a second request meanwhile gets that answer at once, and a crash lets go
 itself.
 """
 

@@ -122,7 +122,7 @@ def _is_same_again(row: EnrolmentCode, transport_key: PublicKey, statement: Enro
 
 
 def confirm(*, silo: Silo, identity_fingerprint: str, signatory_fingerprint: str = "", by: User) -> Silo:
-    """The connector may work from now on: whoever confirms repeats the fingerprints that its site shows.
+    """The connector may work from now on: anyone who confirms repeats the fingerprints that its site shows.
 
     With it a signatory key that was pending becomes the organisation's. Raises Conflict ``silo.fingerprint_mismatch``
     unless the first is that of the key which has presented itself, ``silo.presentation_expired`` after a week, and

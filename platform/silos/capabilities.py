@@ -55,9 +55,9 @@ class CapabilityRow:
 
 
 def bounded(reported: object) -> dict[str, list[str]]:
-    """What is kept of what a silo tells: lists of short names under short names, so many at most.
+    """What is kept of what a silo reports: lists of short names under short names, so many at most.
 
-    Names that this platform does not know are kept too: a later connector tells them to a later platform.
+    Names that this platform does not know are kept too: a later connector reports them to a later platform.
     """
     if not isinstance(reported, Mapping):
         return {}
@@ -77,9 +77,9 @@ def needs_upgrade(silo: Silo) -> bool:
 
 
 def lacks(silo: Silo, needs: Needs) -> Iterator[Violation]:
-    """Everything that the job needs and the silo's connector has not told it can do.
+    """Everything that the job needs and the silo's connector has not reported that it can do.
 
-    Where it speaks an older protocol, that alone is said: what it tells of the rest is of another time.
+    Where it speaks an older protocol, that alone is stated: what it reports of the rest is of another time.
     """
     if not _is_understood(silo):
         yield Violation("silo.protocol", CLAUSE, PROTOCOL_VERSION)

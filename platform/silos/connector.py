@@ -104,7 +104,7 @@ class ConnectorApplication:
             await answer_problem(send, Refused(500, "internal", "The platform failed; it was logged. Try again later."))
 
     async def _handle(self, name: str, head: SignedRequest, receive: Receive) -> JSON:
-        """A small request is judged in one visit to a thread; of a large one the head, before its body is read."""
+        """A small request is checked in one visit to a thread; of a large one the head, before its body is read."""
         silo, size_max = None, STRANGER_BYTES_MAX
         check_signed(head.headers)
         if _is_large(head):
@@ -227,7 +227,7 @@ def _no_such_address() -> Refused:
 
 
 def _gone(_silo: Silo, _data: JSON) -> JSON:
-    """An address of protocol 1.0: whoever still speaks that was told to upgrade before its request came here.
+    """An address of protocol 1.0: anyone who still speaks that was instructed to upgrade before its request came here.
 
     With a 404 its relay would give up for good what it carries.
     """
@@ -235,7 +235,7 @@ def _gone(_silo: Silo, _data: JSON) -> JSON:
 
 
 def _code(request: SignedRequest) -> JSON:
-    """Whether a code could be used now, for whoever holds it, and which keys are ours; asking changes nothing."""
+    """Whether a code could be used now, for anyone who holds it, and which keys are ours; asking changes nothing."""
     code = text_of(_object(request.body), "code")
     row = check_usable(EnrolmentCode.objects.select_related("silo").filter(code_hash=hash_of(code)).first())
     keys = _shown(load_public(settings.PLATFORM_PUBLIC_KEY_FILE))

@@ -18,7 +18,7 @@ _SECONDS_MAX = 1e9
 
 
 def note_heartbeat(*, by: Silo, report: dict[str, Any]) -> None:
-    """Keep what the silo says of its health; what makes no sense is kept as not told."""
+    """Keep what the silo says of its health; what makes no sense is kept as not reported."""
     trainer = _object(report.get("trainer"))
     resources = _object(trainer.get("resources"))
     gpus = resources.get("gpus")

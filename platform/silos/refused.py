@@ -1,6 +1,6 @@
-"""The last request of a silo that was refused: what its own people need to see where the silo itself can't tell.
+"""The last request of a silo that was refused: what its own people need to see where the silo itself can't report it.
 
-Only a request that the silo's own key signed is written down, so that no stranger can. One row a silo, seldom written:
+Only a request that the silo's own key signed is recorded, so that no stranger can. One row a silo, seldom written:
 a silo that is refused comes again every few seconds, for days if nobody looks.
 """
 

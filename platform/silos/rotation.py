@@ -1,4 +1,4 @@
-"""What is done to the platform's signing key: it is handed on to a new one, which the old one signs.
+"""What is done to the platform's signing key: it is passed on to a new one, which the old one signs.
 
 In steps of which each may be the last before a crash: what is done again finds what was done, and goes on. Until the
 new key is in the old one's place, at the very end, the old key is where it was.

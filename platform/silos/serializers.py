@@ -62,7 +62,7 @@ class RefusedRequestOut(serializers.ModelSerializer[RefusedRequest]):
 
 
 class SiloOut(serializers.ModelSerializer[Silo]):
-    """A silo: who it is, what it is known by, how it does. The figures are told to its own organisation only."""
+    """A silo: who it is, what it is known by, how it does. The figures are reported to its own organisation only."""
 
     organisation = OrganisationBrief()
     state = serializers.ChoiceField(choices=SiloState.choices)

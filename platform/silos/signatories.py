@@ -1,6 +1,6 @@
 """The organisation's signatory key as an enrolment brings it: pending on the silo until a person has confirmed it.
 
-Whoever holds an enrolment code can present any key. So the organisation signs with none that it was not asked about:
+Anyone who holds an enrolment code can present any key. So the organisation signs with none that it was not asked about:
 a key that nobody knows yet stays on the silo that brought it, where no agreement and no review can name it.
 """
 

@@ -62,7 +62,7 @@ def new_silo(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def silo(request: HttpRequest, silo_id: UUID) -> HttpResponse:
-    """A silo: what it is known by, how it does, what it offers and what it was told to do."""
+    """A silo: what it is known by, how it does, what it offers and what it was asked to do."""
     user = signed_in(request)
     return render(request, "silos/silo.html", _context(access_silo(user, silo_id), user))
 
@@ -82,7 +82,7 @@ def code(request: HttpRequest, silo_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def progress(request: HttpRequest, silo_id: UUID) -> HttpResponse:
-    """For a page that waits: the same line again, or, once the silo has got on, the way to its page anew."""
+    """For a page that waits: the same line again, or, once the silo has got on, the way to its page again."""
     wanted = access_silo(signed_in(request), silo_id)
     if request.GET.get("mark") != etag_of(wanted):
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("silo", args=[wanted.id])})

@@ -19,7 +19,7 @@ SHARED_UMASK = 0o007
 SIDES = ("relay", "trainer")
 PROCESSES = (*SIDES, "runner")
 JUDGING = ("federation.agreements", "federation.evidence", "federation.learning", "federation.plans")
-"""What the relay's image has not got: it judges nothing."""
+"""What the relay's image has not got: it checks nothing."""
 
 Command = Callable[[argparse.Namespace], int]
 

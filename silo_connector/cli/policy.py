@@ -65,7 +65,7 @@ class _Job:
 
 
 def _jobs(config: Config) -> Iterator[_Job]:
-    """What lies in the inbox, and what was worked on of late. Nothing of it is verified: it is only told here."""
+    """What lies in the inbox, and what was worked on of late. Nothing of it is verified: it is only reported here."""
     place = Spool(config.spool)
     place.make()
     with place.place("inbox") as inbox:
@@ -157,7 +157,7 @@ def _reviewers(config: Config, manifest: Manifest, signatory: str) -> int:
 
 
 def _rows_coarse(config: Config, name: str) -> int:
-    """The rows of a data set as they are told; 0 where it can't be read."""
+    """The rows of a data set as they are reported; 0 where it can't be read."""
     from silo_connector.trainer.data import load
     from silo_connector.trainer.declarations import read_dataset
 

@@ -180,7 +180,7 @@ def look_at_data(config: Config) -> Iterator[Finding]:
 
 
 def look_at_isolation(config: Config, proc: Path = Path("/proc")) -> Iterator[Finding]:
-    """The running trainer must have no network; without one running, it is told what this process would meet."""
+    """The running trainer must have no network; without one running, this says what this process would meet."""
     from silo_connector.isolation import check_isolated
 
     name, process = "isolation", running(config.trainer_state, "trainer")

@@ -1,6 +1,6 @@
 """Says every half minute that the silo is alive, with the trainer's own words about itself.
 
-When the trainer can do something else than was told last, that is told at once: a job may wait for it.
+When the trainer can do something else than was reported last, that is reported at once: a job may wait for it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from silo_connector.spool import Spool
 LOG = Log("relay")
 INTERVAL_S = 30.0
 SOONEST_S = 1.0
-"""A trainer that changes its mind all the time is told no more often."""
+"""A trainer that changes its mind all the time is reported no more often."""
 _REJECTED_MAX = 100
 
 
@@ -54,7 +54,7 @@ async def send_heartbeats(platform: Platform, place: Spool, gate: Gate) -> None:
 
 
 async def _pause(watch: Watch, place: Spool, reported: object) -> None:
-    """Until the next heartbeat is due: at its time, or once the trainer can do something else than was told."""
+    """Until the next heartbeat is due: at its time, or once the trainer can do something else than was reported."""
     due_at_s = time.monotonic() + INTERVAL_S
     await asyncio.sleep(min(SOONEST_S, INTERVAL_S))
     while (left_s := due_at_s - time.monotonic()) > 0:
@@ -71,7 +71,7 @@ def capabilities_in(status: dict[str, Any] | None) -> object:
 
 
 def report_rejected(entries: Any, reported: set[str]) -> set[str]:
-    """Write into the log, once, which of our updates did not count and why. Returns the orders that are told now."""
+    """Write into the log, once, which of our updates did not count and why. Returns the orders reported now."""
     known: set[str] = set()
     for entry in entries[:_REJECTED_MAX] if isinstance(entries, list) else []:
         order_id = entry.get("order_id") if isinstance(entry, dict) else None

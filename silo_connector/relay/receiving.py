@@ -175,7 +175,7 @@ def _held(entry: Any, key: str, documents: HeldDocuments) -> bytes | None:
 
 
 def successions_in(answer: dict[str, Any]) -> bytes | None:
-    """The successions of the platform's key in a poll's answer, for the trainer to judge; None beyond bounds."""
+    """The successions of the platform's key in a poll's answer, for the trainer to check; None beyond bounds."""
     entries = answer.get("successions")
     if not isinstance(entries, list) or not entries:
         return None

@@ -49,7 +49,7 @@ def confine(connection: int, limits: Limits, parent: int) -> list[str]:
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)  # the runner went before it could be told to take us along
+        os._exit(1)  # the runner went before it could be asked to take us along
     _drop_capabilities(libc)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         taken.append(PRIVILEGES)

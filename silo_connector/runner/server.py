@@ -43,7 +43,7 @@ class Server:
         self._ended, self._wake = socket.socketpair()
 
     def measures(self) -> list[str]:
-        """What a session is confined by here, told by one that is made for this only."""
+        """What a session is confined by here, reported by one that is made for this only."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.settimeout(_PROBE_S)
@@ -131,7 +131,7 @@ class Server:
 
 
 def _why(status: int, used: resource.struct_rusage, limits: Limits) -> str:
-    """How a session ended, as the trainer is told: `exit`, `cpu`, `memory` or `crash`."""
+    """How a session ended, as reported to the trainer: `exit`, `cpu`, `memory` or `crash`."""
     if not os.WIFSIGNALED(status):
         return "exit"
     number = os.WTERMSIG(status)

@@ -50,7 +50,7 @@ class Datasets:
     def refresh(self) -> None:
         """Load what is new or has changed on disk: declarations, and rows.
 
-        Only here do declarations change, so that an order is judged and carried out under the same one.
+        Only here do declarations change, so that an order is checked and carried out under the same one.
         """
         if self._declared.look():
             before, self._datasets = self._datasets, self._declared.datasets
@@ -79,7 +79,7 @@ class Datasets:
         return known[1]
 
     def common_columns(self, name: str) -> CommonColumns:
-        """All rows of a dataset's file, by its common columns: read anew, and kept by nobody. Raises as `rows`."""
+        """All rows of a dataset's file, by its common columns: read again, and kept by nobody. Raises as `rows`."""
         dataset = self._datasets[name]
         version = version_of(dataset.path)
         try:

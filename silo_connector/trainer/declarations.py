@@ -27,7 +27,7 @@ def read_dataset(file: DatasetFile) -> LocalDataset:
 
 
 def version_of(path: Path) -> Version:
-    """What tells one state of a file from another; None when it can't be looked at."""
+    """What distinguishes one state of a file from another; None when it can't be looked at."""
     try:
         found = path.stat()
     except OSError:
@@ -88,7 +88,7 @@ class Declarations:
 
 
 def fingerprint(dataset: LocalDataset) -> str:
-    """What tells one declaration, and where its data are, from another."""
+    """What distinguishes one declaration, and where its data are, from another."""
     return hashlib.sha256(f"{dataset.path.absolute()}\n{dataset.declaration.model_dump_json()}".encode()).hexdigest()
 
 

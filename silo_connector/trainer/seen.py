@@ -32,7 +32,7 @@ class SiloStatus:
 
 
 def current_status(state: Path, key: PrivateKey, trust: Trust, highest_number: int, before: SiloStatus) -> SiloStatus:
-    """What is to be told now; what was told before while nothing has changed, or can't be read."""
+    """What is to be reported now; what was reported before while nothing has changed, or can't be read."""
     try:
         heads, breaks = stored_heads(state), stored_breaks(state)
         of = (trust.silo_id, highest_number, tuple(sorted(heads.items())), tuple(breaks.standing), str(breaks.accepted))

@@ -130,7 +130,7 @@ class Trainer:
             self._look_at_seen(self._trust)
 
     def _look_at_seen(self, trust: Trust) -> None:
-        """What the next heartbeat tells of the platform: its highest number, and the heads that are kept."""
+        """What the next heartbeat reports to the platform: its highest number, and the heads that are kept."""
         silo_id = str(trust.silo_id)
         highest = max(self._memory.highest_number(silo_id), self._lock.past().floors.get(silo_id, 0))
         self.seen = seen.current_status(self._config.trainer_state, self._key, trust, highest, self.seen)
@@ -148,7 +148,7 @@ class Trainer:
         self._registered_version = -1
 
     def _register(self) -> None:
-        """Tell the platform of datasets that are new or have changed."""
+        """Inform the platform of datasets that are new or have changed."""
         self._datasets.refresh()
         if self._trust is None or self._datasets.version == self._registered_version:
             return

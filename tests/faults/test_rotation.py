@@ -1,4 +1,4 @@
-"""The platform's signing key is handed on in the middle of a job: relays and trainers follow, and the job goes on."""
+"""The platform's signing key is passed on in the middle of a job: relays and trainers follow, and the job goes on."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_every_page_is_in_order(cohort: Cohort, port: int, chromium: Browser) ->
 
 
 def test_an_agreement_comes_about_without_scripts(cohort: Cohort, port: int, chromium: Browser, tmp_path: Path) -> None:
-    """Drafted, changed where it was wrong, proposed, opened, signed on premises and handed in."""
+    """Drafted, changed where it was wrong, proposed, opened, signed on premises and submitted."""
     context = chromium.new_context(base_url=f"http://127.0.0.1:{port}", java_script_enabled=False)
     context.add_cookies(
         signed_in(chromium, port, cohort.administrator, VIEWS[0]).cookies()  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ class World:
             "job-of-statistics": f"/jobs/{self.counted.id}/",
             "job-statistics": f"/jobs/{self.counted.id}/statistics/",
             "job-of-statistics-report": f"/jobs/{self.counted.id}/report/",
-            "dataset-with-statistics": f"/datasets/{self.counted.seats.earliest('position').dataset_id}/",
+            "dataset-with-statistics": f"/datasets/{self.counted.cohort_members.earliest('position').dataset_id}/",
         }
         return pages_of(self.cohort, self.done, self.running) | counted
 

@@ -102,7 +102,7 @@ def held(session: CDPSession) -> dict[str, float]:
 
 
 def _answer_at_once(watched: Watched) -> None:
-    """What the platform tells of the job now, again and again as if it were new, without its time for it."""
+    """What the platform reports of the job now, again and again as if it were new, without its time for it."""
     client = browser(watched.cohort.scientist)
     text = {part: client.get(f"/jobs/{watched.job.id}/{part}/").content.decode() for part in ("live", "charts")}
     for part, body in text.items():

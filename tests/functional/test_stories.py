@@ -1,4 +1,4 @@
-"""What members' people do, each from signing in to the end of their way: they click, type and are told."""
+"""What members' people do, each from signing in to the end of their way: they click, type and read."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def enrol(organisation: Organisation, administrator: User, name: str = "main") -
 
 
 def capabilities(**changes: list[str]) -> dict[str, list[str]]:
-    """What a connector of today that runs training plans tells that it can do."""
+    """What a connector of today that runs training plans reports that it can do."""
     return {
         "protocols": [PROTOCOL_VERSION],
         "kinds": sorted(OrderKind),

@@ -55,7 +55,7 @@ def migrated_folder(config: pytest.Config) -> Path | None:
 
 
 def take_secrets(folder: Path, postgres: Postgres) -> None:
-    """Give a server that has not begun the passwords of the one that will be copied: its address tells one of them."""
+    """Give a server that has not begun the passwords of the one that will be copied: its address holds one of them."""
     postgres.prepare()
     for whose in SECRETS:
         shutil.copy(_postgres(folder) / f"{whose}.password", postgres.folder.resolve())

@@ -1,6 +1,6 @@
 """Pages looked at in a real browser: do they come, does the browser complain, how wide are they, what does axe find.
 
-A walk keeps to one tab, as people do: a new one would read the scripts of every page anew.
+A walk keeps to one tab, as people do: a new one would read the scripts of every page again.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Walk:
             self.complaints.clear()
 
     def _too_wide(self) -> Iterator[str]:
-        with suppress(TimeoutError):  # what is wrong for longer is told below
+        with suppress(TimeoutError):  # what is wrong for longer is reported below
             self.page.wait_for_function(FITS, timeout=SETTLES_MS)
         wide, window = self.page.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"

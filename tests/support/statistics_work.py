@@ -34,7 +34,7 @@ class CountingSilo:
     columns: CommonColumns
 
     def carry_out(self, order: Order, minimum_cell: int | None = None, payload: bytes | None = None) -> bytes:
-        """What the connector answers, signed; its report has come in then. `payload` is told in its place."""
+        """What the connector answers, signed; its report has come in then. `payload` is used in its place."""
         document = documents.read(documents.Order, payload_unverified(bytes(order.envelope)))
         job, played = order.round.job, self.played
         platform = KeyChain(issuing.signing_key().public)

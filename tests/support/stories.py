@@ -1,6 +1,6 @@
 """Somebody's way through the pages in a real browser: signed in afresh, clicked as people do, seen in every window.
 
-A way is walked once. Where it stops, the page is drawn anew light and dark, wide and narrow: it must not be wider than
+A way is walked once. Where it stops, the page is drawn again light and dark, wide and narrow: it must not be wider than
 its window. Whatever the browser complains of fails the story. Pictures are kept where they are asked for.
 """
 
@@ -62,7 +62,7 @@ class Story:
         folder.mkdir(parents=True, exist_ok=True)
         for view in views:
             show(self.page, view)
-            with suppress(TimeoutError):  # what is wrong for longer is told below, by its name
+            with suppress(TimeoutError):  # what is wrong for longer is reported below, by its name
                 self.page.wait_for_function(SETTLED, timeout=SETTLES_MS)
             needed, window = self.page.evaluate(
                 "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"

@@ -15,7 +15,7 @@ CODE = "protocol.critical"
 
 
 def check_critical_form(data: Mapping[str, Any]) -> None:
-    """Judge `critical` of a parsed document by itself.
+    """Check `critical` of a parsed document by itself.
 
     Raises Invalid ``protocol.critical`` where it is empty, no list of texts, too long, or names a field twice.
     """
@@ -31,7 +31,7 @@ def check_critical_form(data: Mapping[str, Any]) -> None:
 
 
 def check_critical(document: Document, data: Mapping[str, Any]) -> None:
-    """Judge what a document that was read from `data` calls critical.
+    """Check what a document that was read from `data` calls critical.
 
     Raises Invalid ``protocol.critical`` for a field that is not in it, and for one that this version does not know.
     """

@@ -80,7 +80,7 @@ def revise(
 ) -> AgreementVersion:
     """Say it otherwise: an edit of a draft, a counter-proposal to a proposal.
 
-    `seen_digest` is the `terms_digest` that whoever changes them had before them; None overwrites whatever is there.
+    `seen_digest` is the `terms_digest` that the person who changes them had before them; None overwrites whatever is
     While it is being signed, `reopen` has to be said, since the signatures so far are thrown away. Raises Conflict
     `agreement.changed_meanwhile`, `agreement.being_signed` or `agreement.closed`, Unprocessable `agreement.unchanged`,
     Invalid `agreement.contradiction` by field.

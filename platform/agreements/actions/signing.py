@@ -39,7 +39,7 @@ class SigningResult:
 def accept_signature(
     *, envelope: bytes, by: Silo | User, via: Via | str, version: AgreementVersion | None = None
 ) -> SigningResult:
-    """Take the signature of the organisation of whoever hands it in; the same one again changes nothing.
+    """Take the signature of the organisation of the one who submits it; the same one again changes nothing.
 
     The envelope may carry the others' too, they are passed over. With the last one the version comes into force, and
     the one before is superseded, in the same transaction. Raises what `open_agreement` raises; Unprocessable
@@ -68,7 +68,7 @@ def _version_of(opened: SignedAgreement, asked: AgreementVersion | None) -> Agre
 
 
 def _check_mandate(opened: SignedAgreement, by: Silo | User) -> list[SignatoryKey]:
-    """The present keys of the organisations of whoever hands it in, as far as they have signed."""
+    """The present keys of the organisations of the one who submits it, as far as they have signed."""
     if isinstance(by, Silo):
         organisations = Organisation.objects.filter(pk=by.organisation_id)
     else:

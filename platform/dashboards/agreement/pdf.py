@@ -96,7 +96,7 @@ class _Paper(FPDF):
         self.set_auto_page_break(True, margin=_MARGIN_MM + 6)
 
     def readable(self, text: str) -> str:
-        """The text with every character that the font lacks told by its number: nothing is dropped in silence."""
+        """The text with every character that the font lacks shown by its number: nothing is dropped in silence."""
         return "".join(
             character if ord(character) in self._known or character == "\n" else f"[U+{ord(character):04X}]"
             for character in text

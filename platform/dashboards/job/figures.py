@@ -44,7 +44,7 @@ def convergence(versions: Sequence[VersionRow], members: Sequence[Member], metri
 
 
 def _readable(versions: Sequence[VersionRow], metric: Metric) -> tuple[float, float] | None:
-    """Where one silo can tell any number, as far as the axis goes: it must not make the others' lines flat."""
+    """Where one silo can report any number, as far as the axis goes: it must not make the others' lines flat."""
     known = [value for row in versions if (value := row.figures.get(metric.name)) is not None]
     if metric.counts_at_most_times_median is None or metric.minimum is None or not known:
         return None
@@ -85,11 +85,11 @@ def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> C
 
 
 def _each(versions: Sequence[VersionRow], members: Sequence[Member], measure: str) -> list[Series]:
-    def told(row: VersionRow, member: Member) -> float | None:
+    def reported(row: VersionRow, member: Member) -> float | None:
         score = row.by_silo.get(member.silo_id)
         return None if score is None else score.figures.get(measure)
 
-    return [Series(member.name, [told(row, member) for row in versions], member.palette) for member in members]
+    return [Series(member.name, [reported(row, member) for row in versions], member.palette) for member in members]
 
 
 def _spread(versions: Sequence[VersionRow], measure: str) -> list[Series]:

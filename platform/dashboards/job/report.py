@@ -29,7 +29,7 @@ AGAINST = 0.0
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, what this job tells about it, and the figures for it. Without evidence it was not measured."""
+    """A question, what this job reports about it, and the figures for it. Without evidence it was not measured."""
 
     question: str
     failure: str

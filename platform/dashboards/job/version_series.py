@@ -20,7 +20,7 @@ VERSIONS_DRAWN = 200
 
 @dataclass(frozen=True)
 class VersionRow:
-    """How the model after a round does, over all silos and at each that may tell."""
+    """How the model after a round does, over all silos and at each that may disclose it."""
 
     round_number: int
     figures: Mapping[str, float | None]
@@ -32,7 +32,7 @@ class VersionRow:
 
 @dataclass(frozen=True)
 class Spread:
-    """The highest, the middle and the lowest of what the silos of a large cohort tell."""
+    """The highest, the middle and the lowest of what the silos of a large cohort report."""
 
     figures: Mapping[str, tuple[float | None, float | None, float | None]]
     """By the names of the target's metrics."""
@@ -49,7 +49,7 @@ class SiloScore:
 def versions_of(
     job: Job, limit: int = VERSIONS_DRAWN, *, silos_of_best: bool = False, spread: bool = False
 ) -> tuple[VersionRow, ...]:
-    """The judged versions of the job's model in their order; of very many, evenly many, with the best among them.
+    """The evaluated versions of the job's model in their order; of very many, evenly many, with the best among them.
 
     With `silos_of_best`, the silos' own figures are read of the best version alone; with `spread` as well, and of the
     others how far apart they lie.

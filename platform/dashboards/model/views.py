@@ -80,7 +80,7 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def confirm(request: HttpRequest, version_id: UUID) -> HttpResponse:
-    """A member's steward lets a version be handed out."""
+    """A member's steward lets a version be released."""
     user = signed_in(request)
     version, member_organisation = access_version_to_confirm(user, version_id)
     confirm_release(version=version, organisation=member_organisation, by=user)
@@ -106,7 +106,7 @@ def _charts(job: Job) -> list[Any]:
 
 
 def _sources(job: Job, card: dict[str, Any]) -> list[Source]:
-    """The data sets of the cohort; the card tells in the same order how many updates counted."""
+    """The data sets of the cohort; the card reports in the same order how many updates counted."""
     cohort_members = job.cohort_members.values_list("dataset_id", "dataset__title", "silo__name")
     return [
         Source(title, silo, one_report["updates_counted"], reverse("dataset", args=[dataset_id]))

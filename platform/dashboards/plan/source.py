@@ -14,7 +14,7 @@ from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Stri
 
 CONTEXT = 3
 COMPARED_MAX = 4_000_000
-"""Pairs of lines; beyond, what lies between the first and the last difference is told as replaced whole."""
+"""Pairs of lines; beyond, what lies between the first and the last difference is reported as replaced whole."""
 _CLASSES = (
     (Comment, "c"),
     (String.Doc, "c"),

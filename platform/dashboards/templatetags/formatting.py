@@ -112,7 +112,7 @@ def day(moment: datetime) -> str:
 
 @register.filter
 def problem_text(problem: Problem) -> str:
-    """What a problem tells, in the reader's language where its words are fixed."""
+    """What a problem reports, in the reader's language where its words are fixed."""
     return in_words(problem.message)
 
 
@@ -130,7 +130,7 @@ def event_label(event: Event) -> str:
 
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
-    """What the record holds besides; reasons, and what rounds are told by, in the reader's language."""
+    """What the record holds besides; reasons, and what rounds are shown by, in the reader's language."""
     reported = detail_with_reason(event.told)
     if "code" in reported and "reason" in reported:
         reported["reason"] = reason_of(event.told)
@@ -190,7 +190,7 @@ def size(value: int | None) -> str:
 
 @register.inclusion_tag("_components/spark/spark.html")
 def spark(values: Sequence[float | None], label: str) -> dict[str, str]:
-    """A small line without axes; what it tells is said in `label`."""
+    """A small line without axes; what it reports is stated in `label`."""
     known = [(place, value) for place, value in enumerate(values) if value is not None]
     if len(known) < 2:
         return {"points": "", "label": label}

@@ -94,7 +94,7 @@ class VersionCard(APIView):
 
 
 class BinaryRenderer(JSONRenderer):
-    """For clients that ask for bytes; an error is told in JSON all the same."""
+    """For clients that ask for bytes; an error is reported in JSON all the same."""
 
     media_type = "application/octet-stream"
     format = "binary"
@@ -137,7 +137,7 @@ class VersionPassport(APIView):
 
 
 class ReleaseOut(serializers.Serializer[ReleaseConfirmation]):
-    """A member's word that a version may be handed out."""
+    """A member's word that a version may be released."""
 
     organisation = serializers.CharField(source="organisation.name")
     at = serializers.DateTimeField()
@@ -150,7 +150,7 @@ class ReleaseOut(serializers.Serializer[ReleaseConfirmation]):
 
 
 class VersionRelease(APIView):
-    """A member lets a version be handed out."""
+    """A member lets a version be released."""
 
     scopes = {"POST": Scope.AGREEMENTS_WRITE}
 

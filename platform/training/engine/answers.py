@@ -65,7 +65,7 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
         return AnswerResult(statement.accept(document, by))
     stated = open_answer(document, by.identity)
     if isinstance(stated, Refusal) and stated.highest_number is not None and stated.silo_id == by.id:
-        raise_numbers(highest=stated.highest_number, by=by)  # before anything is numbered anew
+        raise_numbers(highest=stated.highest_number, by=by)  # before anything is numbered again
     if isinstance(stated, Refusal) and (kind := _statement_kind(stated, by)) is not None:
         return AnswerResult(OrderState.REFUSED, kind.refuse(stated, document, by))
     if isinstance(stated, SubmissionDocument) and _submit_to_open_order(stated, document, payloads or {}, by):
@@ -78,7 +78,7 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
             return AnswerResult(OrderState(order.state), order.code)
         _check_fits(order, stated, by)
         if order.state not in OUTSTANDING:
-            # whoever closed the round took the order's row first: this answer is late, refused before, or called back
+            # the round's closing took the order's row first: this answer is late, refused before, or recalled
             taken = _note_late(order, stated, document)
         elif isinstance(stated, Refusal):
             taken = _refuse(order, stated, document, by)

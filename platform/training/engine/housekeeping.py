@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from artefacts import store
-from audit.actions import Told, record_each
+from audit.actions import EventContent, record_each
 from audit.actors import Actor
 from audit.following import delete_unfollowed
 from registry.actions import prune
@@ -47,7 +47,9 @@ def prune_models(*, by: Actor) -> int:
 
 
 def delete_updates(*, by: Actor) -> int:
-    """Delete stored updates of rounds that another round of the job has followed (DESIGN, 5.6). The audit tells it."""
+    """Delete stored updates of rounds that another round of the job has followed (DESIGN, 5.6). The audit reports
+    it.
+    """
     count = 0
     while over := statements.rounds_with_deletable_updates(UPDATES_KEPT_ROUNDS, limit=_ROUNDS_AT_ONCE):
         with transaction.atomic():
@@ -59,8 +61,8 @@ def delete_updates(*, by: Actor) -> int:
     return count
 
 
-def _updates_deleted(served: statements.Served) -> Told:
-    return Told(
+def _updates_deleted(served: statements.Served) -> EventContent:
+    return EventContent(
         subject=Job.from_db("default", ("id", "consortium_id"), (served.job_id, served.consortium_id)),
         consortium_id=served.consortium_id,
         job_id=served.job_id,

@@ -48,7 +48,7 @@ class PollRequest:
 
 @dataclass(frozen=True)
 class OrderDelivery:
-    """An order as it is handed over: envelopes as they were signed, and those of its inputs that are small.
+    """An order as it is delivered: envelopes as they were signed, and those of its inputs that are small.
 
     In the place of a manifest or an agreement that the relay holds stands its digest, as JSON.
     """
@@ -110,7 +110,7 @@ async def wait_for_orders(waiting: Waiting) -> bytes:
 
 
 def _look_again(silo: Silo, asked: PollRequest) -> PollResult:
-    """The same for a request that was held: a silo revoked meanwhile is told so, and gets nothing.
+    """The same for a request that was held: a silo revoked meanwhile is refused, and gets nothing.
 
     Nothing is ever found for such a silo, so whether it is one needs asking only where nothing is.
     """
@@ -169,7 +169,7 @@ def accept_answer(silo: Silo, data: JSON) -> JSON:
 
 
 def accept_heartbeat(silo: Silo, data: JSON) -> JSON:
-    """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and tell which of its updates did not count."""
+    """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and report which of its updates did not count."""
     record_silo_state(report=data, by=silo)
     rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, ended_at__gt=timezone.now() - TOLD_FOR)
     with translation.override(settings.LANGUAGE_CODE):

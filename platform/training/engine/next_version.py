@@ -32,9 +32,9 @@ def with_next_version(claim: Claim, answers: Sequence[Answer], closed: Closed) -
     """What came out of a step, and the next version where the step opens updates. Outside any transaction.
 
     `answers` are those from which `closed` was worked out. An update of this very step may be found not to count: then
-    its answer does not. One of an earlier step has counted already, and the round is given up for it.
+    its answer does not. One of an earlier step has counted already, and the round is abandoned for it.
 
-    Raises TooFewAcceptedError, LeaseLostError, and FederationErrors for which the round is given up.
+    Raises TooFewAcceptedError, LeaseLostError, and FederationErrors for which the round is abandoned.
     """
     job, position = claim.round.job, claim.step.position
     opens_with = steps_of(job, claim.round.number)[position - 1].opens_with
@@ -105,7 +105,7 @@ def _check_counted(claim: Claim, result: Aggregation, *, is_of_this_step: bool) 
 
 
 def _cannot_be_left_out(rejected: Sequence[Rejected]) -> Invalid:
-    """For which the round is given up: what has counted in an earlier step stays counted."""
+    """For which the round is abandoned: what has counted in an earlier step stays counted."""
     return Invalid(rejected[0].code, rejected[0].message)
 
 

@@ -1,7 +1,7 @@
 """What silos have seen of this platform that it does not know itself: it was restored from an older backup.
 
-Each silo tells its highest number and its heads with the heartbeat, signed by its identity key. Numbers go on above
-what it told. A head that the log here does not lead through is written down: the log broke, and stays broken.
+Each silo reports its highest number and its heads with the heartbeat, signed by its identity key. Numbers go on above
+what it reported. A head that the log here does not lead through is recorded: the log broke, and stays broken.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def record_silo_state(*, report: dict[str, Any], by: Silo) -> None:
 
 
 def raise_numbers(*, highest: int, by: Silo) -> bool:
-    """Go on above the highest number that a silo told, signed; whether this platform was behind. Never lowers.
+    """Go on above the highest number that a silo reported, signed; whether this platform was behind. Never lowers.
 
     Who lies burns its own numbers only; above 2^52 nothing is believed, so that there is always a next number.
     """
@@ -101,7 +101,7 @@ def _take_state(sealed: bytes, by: Silo) -> None:
             continue
         if not _leads_through(
             one_report.chain, head
-        ):  # also where a refusal has told of it before: it is to be written down
+        ):  # also where a refusal has reported it before: it is to be recorded
             if _lost_heads(one_report.chain, head, by).exists():
                 continue
             _note_lost(one_report.chain, head, sealed, by)
@@ -225,7 +225,7 @@ def why_unmet(*, job: Job, step_id: int, quorum: int) -> Unmet | None:
 
 @dataclass(frozen=True)
 class Behind:
-    """What a silo told that this platform does not know."""
+    """What a silo reported that this platform does not know."""
 
     silo: str
     orders_lost: int
@@ -233,7 +233,7 @@ class Behind:
 
 
 def numbers_lost() -> list[Behind]:
-    """The silos that told of orders which are not here, the newest first."""
+    """The silos that reported orders which are not here, the newest first."""
     rows = Silo.objects.filter(numbers_ahead_at__isnull=False).order_by("-numbers_ahead_at")
     return [Behind(one.name, one.numbers_lost, one.numbers_ahead_at) for one in rows if one.numbers_ahead_at]
 
@@ -250,7 +250,7 @@ class ReportedHead:
 
 @dataclass(frozen=True)
 class Broken:
-    """A chain that broke: how long it was here when the first silo told, and what the silos hold."""
+    """A chain that broke: how long it was here when the first silo reported, and what the silos hold."""
 
     chain: str
     position: int

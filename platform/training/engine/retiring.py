@@ -23,7 +23,7 @@ from training.transitions import JobState
 def retire_models(*, by: Actor) -> int:
     """Take every model out of use that is due, with the jobs that use it; how many. Their weights, once time is over.
 
-    What was handed out before can't be called back.
+    What was given out before can't be called back.
     """
     count = 0
     for model in due_to_be_retired():

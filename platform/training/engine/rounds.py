@@ -32,7 +32,7 @@ def open_next(
     """Open the round that comes next, if the (locked) job is running and none is open.
 
     It starts from `version`, else from the job's newest one. After the last training round the newest model is
-    evaluated once more; after that the job is complete. `after` is the code for which the last attempt was given up.
+    evaluated once more; after that the job is complete. `after` is the code for which the last attempt was abandoned.
     """
     if job.state != JobState.RUNNING:
         return None

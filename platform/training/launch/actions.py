@@ -70,7 +70,7 @@ def launch(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> J
 
 
 def _launched(job: Job, datasets: Sequence[Dataset]) -> dict[str, object]:
-    """What the event of a launch tells: the silos that are silent now by name, so that nobody wonders later."""
+    """What the event of a launch reports: the silos that are silent now by name, so that nobody wonders later."""
     by_name: dict[str, object] = {"name": job.name, "silos": len(datasets), "task": job.task, "wait": job.wait}
     silent = ", ".join(dataset.silo.name for dataset in datasets if health_of(dataset.silo) == "silent")
     return by_name | ({"silent": silent} if silent else {})

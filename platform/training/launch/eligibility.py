@@ -69,7 +69,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a data set may be used for a job, as the platform can tell."""
+    """Whether a data set may be used for a job, as far as the platform knows."""
 
     dataset: Dataset
     refusals: tuple[Violation, ...] = ()

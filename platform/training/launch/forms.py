@@ -1,4 +1,4 @@
-"""The launch forms. What they ask for is judged by `training.launch.requests`; its errors come back to the fields."""
+"""The launch forms. What they ask for is checked by `training.launch.requests`; its errors come back to the fields."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class CohortForm(forms.Form):
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
     def take(self, error: FederationError) -> None:
-        """Show what is wrong at the fields that it is about, or above all fields; fields that were told off keep it."""
+        """Show what is wrong at the fields that it is about, or above all fields; fields that were rejected keep it."""
         asked = self.request()
         rows = [
             (self._field_of(path), f"{term_fault(path, text, asked)} ({error.code})")

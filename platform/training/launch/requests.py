@@ -90,7 +90,7 @@ class JobRequest(BaseModel):
         ),
     ] = None
 
-    # Each field is judged as it is read, against those above it that were right: all faults are found at once.
+    # Each field is checked as it is read, against those above it that were right: all faults are found at once.
 
     @field_validator("name")
     @classmethod
@@ -193,7 +193,7 @@ def _line(text: str) -> str:
 
 
 def local_of(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What silos are told to do in a round: as asked for, and what the strategy fixes (FedProx's proximal term)."""
+    """What silos do in a round: as asked for, and what the strategy fixes (FedProx's proximal term)."""
     local: dict[str, Any] = dict(asked["local"])
     return {**local, **parse_strategy(asked["strategy"]).local_settings} if task_of(asked["task"]).trains else local
 

@@ -94,7 +94,7 @@ def preview_statistics(request: HttpRequest, consortium_id: UUID) -> HttpRespons
 @require_POST
 @login_required
 def preview_training(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
-    """The part of the page that tells what the form comes to, as it is filled in now."""
+    """The part of the page that reports what the form comes to, as it is filled in now."""
     return _preview(request, _training_desk(request, consortium_id))
 
 
@@ -168,7 +168,7 @@ def _answer(request: HttpRequest, launch_context: LaunchContext) -> HttpResponse
                 return redirect(
                     "job", launch(consortium=launch_context.consortium, request=asked, by=launch_context.user).id
                 )
-            read_request(asked)  # for what else is wrong: everything is told at once
+            read_request(asked)  # for what else is wrong: everything is reported at once
         except (Forbidden, NotFound):
             raise
         except FederationError as error:

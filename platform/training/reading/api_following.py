@@ -27,7 +27,7 @@ from training.reading.statistics import StatisticsOut, released_by
 
 
 class Rounds(ListAPIView[Round]):
-    """The rounds of a job in their order, with what each silo did; a round that was given up has further attempts."""
+    """The rounds of a job in their order, with what each silo did; a round that was abandoned has further attempts."""
 
     scopes = {"GET": Scope.JOBS_READ}
     queryset = Round.objects.none()
@@ -83,7 +83,7 @@ class JobStatistics(APIView):
 
 
 class EventStreamRenderer(JSONRenderer):
-    """For clients that ask for a stream of events; an error is told in JSON all the same."""
+    """For clients that ask for a stream of events; an error is reported in JSON all the same."""
 
     media_type = "text/event-stream"
     format = "events"

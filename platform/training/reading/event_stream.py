@@ -4,7 +4,7 @@
 reconnects with `Last-Event-ID` misses none, whatever order transactions commit in (`audit.following`). A comment every
 15 s keeps proxies from closing the stream.
 
-Whether whoever follows still may is asked again before anything more is sent: at each wake, and with each comment. So
+Whether anyone who follows still may is asked again before anything more is sent: at each wake, and with each
 a stream outlives a lost role, a revoked token, an ended session or a closed account by 15 s at the most, without a word
 of the job in them. The last event is then `refused`, with the code that a new request gets.
 """
@@ -131,7 +131,7 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
-    """What a follower who does not wait is told; for a moment it is waited for what is just being written."""
+    """What a follower who does not wait is shown; for a moment it is waited for what is just being written."""
     lower = {name.lower(): value for name, value in headers.items()}
     following = SettledEvents(job.id, _last_event(lower, query))
     rows: list[bytes] = []
@@ -146,9 +146,9 @@ def events_so_far(job: Job, headers: Mapping[str, str], query: str) -> bytes:
 
 
 def _events_for(follower: Callable[[], Job], following: SettledEvents) -> tuple[list[bytes], bool]:
-    """What whoever still may follow is told next. Raises Unauthenticated, Forbidden or NotFound for who may not.
+    """What anyone who still may follow is shown next. Raises Unauthenticated, Forbidden or NotFound for who may not.
 
-    It is asked after the look: whoever lost the right before an event was written is not told of it.
+    It is asked after the query: anyone who lost the right before an event was written is not informed of it.
     """
     found = _next_events(following)
     follower()

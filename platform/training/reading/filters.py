@@ -31,7 +31,7 @@ class JobFilter(FilterSet):
         return queryset.filter(consortium=access_consortium(signed_in(self.request), value))
 
 
-class WholeNumberFilter(django_filters.NumberFilter):
+class WholeNumberFilter(django_filters.NumberFilter):  # type: ignore[misc]  # it has no types
     """A number without decimals: 0.5 is refused, and finds nothing by chance."""
 
     field_class = forms.IntegerField

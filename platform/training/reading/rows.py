@@ -17,7 +17,7 @@ from training.transitions import OrderState, RoundState
 
 @dataclass(frozen=True)
 class OrderRow:
-    """What a silo was told to do, and how far it has come."""
+    """What a silo was asked to do, and how far it has come."""
 
     order: Order
     inputs_size_bytes: int
@@ -31,12 +31,12 @@ class OrderRow:
 
     @property
     def phases_s(self) -> dict[str, float]:
-        """Seconds by phase, as the trainer told."""
+        """Seconds by phase, as the trainer reported."""
         return dict(self.order.submission.phases_s) if hasattr(self.order, "submission") else {}
 
     @property
     def bytes_down(self) -> int:
-        """Size of what it brought, once it was handed over."""
+        """Size of what it brought, once it was delivered."""
         return 0 if self.order.delivered_at is None else self.inputs_size_bytes
 
     @property
@@ -169,7 +169,7 @@ class EvaluationRow:
 
     @property
     def figures(self) -> dict[str, float]:
-        """The metrics that it told, by the names of the model's target; nothing where there are too few rows."""
+        """The metrics that it reported, by the names of the model's target; nothing where there are too few rows."""
         return {} if self._too_few else numbers_in(self.evaluation.figures)
 
     def table(self, name: str) -> list[list[int]] | None:

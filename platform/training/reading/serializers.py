@@ -58,7 +58,7 @@ class JobOut(serializers.ModelSerializer[Job]):
 
 
 class OrderOut(serializers.Serializer[OrderRow]):
-    """What a silo was told to do, and how far it has come."""
+    """What a silo was asked to do, and how far it has come."""
 
     id = serializers.UUIDField(source="order.id")
     silo = SiloOfOrganisation(source="order.silo")
@@ -118,7 +118,7 @@ class StepOut(serializers.Serializer[StepRow]):
 
 
 class RoundBrief(serializers.Serializer[Any]):
-    """A round, without its orders. What is told of a step, outside `steps`, is of the last one that was opened."""
+    """A round, without its orders. What is reported of a step, outside `steps`, is of the last one that was opened."""
 
     number = serializers.IntegerField(source="round.number")
     attempt = serializers.IntegerField(source="round.attempt")
@@ -254,7 +254,7 @@ class JobDetailOut(serializers.Serializer[JobStatus]):
         return [AbsenceOut(one).data for one in absences_in(status.job)]
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """What lists tell of a job, too."""
+        """What lists report about a job, too."""
         of_lists = JobOut().get_fields()
         for name, field in of_lists.items():
             field.source = f"job.{field.source or name}"

@@ -115,7 +115,7 @@ class _Work:
     """The rows between two steps. `numbers` are the rows' places in the file, for messages.
 
     What is wrong with values is kept in `errors`, and the work goes on with others in their place to find the rest.
-    `told` [rows of the file] of a column, by its name in the file, says where that was told already.
+    `told` [rows of the file] of a column, by its name in the file, says where that was reported already.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ class _Work:
         return column
 
     def refuse(self, code: str, bad: Mask, name: str, why: str) -> None:
-        """Note what is wrong, if it wasn't told yet: the first such row, and how many there are."""
+        """Note what is wrong, if it wasn't reported yet: the first such row, and how many there are."""
         raw = self.raw.get(name, name)
         if raw in self.told:
             bad = bad & ~self.told[raw][self.numbers]

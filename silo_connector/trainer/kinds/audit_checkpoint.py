@@ -1,4 +1,4 @@
-"""Orders to countersign a head of the platform's audit log: whoever rewrites history is refused at the next one.
+"""Orders to countersign a head of the platform's audit log: anyone who rewrites history is refused at the next one.
 
 A head is countersigned only where its order brings the proof that it follows from the one that is kept
 (``federation.protocol.tree_heads``). What is kept is on disk before the signature is made.
@@ -27,7 +27,7 @@ from silo_connector.trainer.store.order_store import Outcome
 LOG = Log("trainer")
 CHAINS_MAX = 1000
 OTHER_HEAD = "checkpoint.other_head"
-"""The proof begins at another head than is kept: the platform asks again, from the one that is told."""
+"""The proof begins at another head than is kept: the platform asks again, from the one that is reported."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class AuditCheckpointKind:
         """Keep a head that is proven to follow from what is kept, and sign the same bytes. Twice is as once.
 
         Raises Refused ``checkpoint.*``, ``checkpoints.unreadable``: what is not proven to follow is never signed. The
-        refusal tells which head is kept.
+        refusal reports which head is kept.
         """
         order, statement = work.order, work.said
         state = silo.config.trainer_state
@@ -100,7 +100,7 @@ class AuditCheckpointKind:
 
 
 def _note_break(silo: SiloContext, chain: str, kept: TreeHead, shown: TreeHead) -> None:
-    """Tell the steward, once a break: by the log, the journal, the doctor and the platform's pages."""
+    """Inform the steward, once a break: by the log, the journal, the doctor and the platform's pages."""
     if note_break(silo.config.trainer_state, chain, kept, shown):
         hint = "the platform was restored or its log rewritten; see silo-connector accept-log"
         LOG.error(OLDER, chain=chain, kept=kept.position, shown=shown.position, hint=hint)

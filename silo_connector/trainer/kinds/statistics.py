@@ -1,6 +1,7 @@
-"""Orders to tell statistics of columns: counts, means, histograms, cut as this silo has declared, small cells withheld.
+"""Orders to report statistics of columns: counts, means, histograms, cut as this silo has declared, small cells
+withheld.
 
-What holds against a platform that asks too much is judged here and nowhere else: the cells are those of the own
+What holds against a platform that asks too much is checked here and nowhere else: the cells are those of the own
 declaration, the minimum cell is that of the agreement as it is kept here, the day's cap is the site's own, and the rows
 must be those of earlier answers or clearly others (``store.statistics``).
 """
@@ -39,7 +40,7 @@ from silo_connector.trainer.store.statistics import ADMITTED, RowState
 
 @dataclass(frozen=True)
 class StatisticsTask(JobTask):
-    """An order to tell statistics that is in order: of which columns, in the manifest's order."""
+    """An order to report statistics that is in order: of which columns, in the manifest's order."""
 
     shapes: tuple[ColumnShape, ...]
 
@@ -59,7 +60,7 @@ class StatisticsKind:
         return (PAYLOAD.name,)
 
     def validate(self, order: Order, incoming: Incoming, silo: SiloContext) -> JobWork[StatisticsTask]:
-        """What is to be told, if that is allowed. Raises Refused."""
+        """What is to be reported, if that is allowed. Raises Refused."""
 
         def task_of(manifest: Manifest) -> StatisticsTask:
             return validate_statistics_order(order, manifest, incoming.trust, silo.datasets.declarations)
@@ -111,7 +112,7 @@ class StatisticsKind:
 def validate_statistics_order(
     order: Order, manifest: Manifest, trust: Trust, datasets: Mapping[str, DatasetDeclaration]
 ) -> StatisticsTask:
-    """What must hold of an order to tell statistics. Raises Refused.
+    """What must hold of an order to report statistics. Raises Refused.
 
     The order says nothing but the job's columns: how they are cut is not asked of it, and it has no parameters.
     """
@@ -127,7 +128,7 @@ def validate_statistics_order(
 
 
 def report_of(shapes: tuple[ColumnShape, ...], columns: CommonColumns, minimum_cell: int) -> StatisticsReport:
-    """What is told of these columns."""
+    """What is reported of these columns."""
     rows = len(next(iter(columns.values())).missing)
     listed = tuple(_column(shape, columns[shape.name], minimum_cell) for shape in shapes)
     return StatisticsReport(minimum_cell=minimum_cell, rows=rows, columns=listed)

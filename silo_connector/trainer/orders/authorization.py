@@ -79,7 +79,7 @@ class Authorizer:
     ) -> Permit:
         """Allow an order, and remember that it was; `manifest` is the sealed one. Raises Refused.
 
-        The rows are asked for last: whoever is refused anyway learns nothing about the data, not even by a code.
+        The rows are asked for last: anyone who is refused anyway learns nothing about the data, not even by a code.
         """
         order, moment = task.order, self._clock()
         sealed = _sealed_agreement(folder)

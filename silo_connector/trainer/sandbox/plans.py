@@ -40,7 +40,7 @@ def run_plan_in_sandbox(
     """Do something with a plan in a session of its own; once more from the start where the runner went away.
 
     All sessions of the order together have the time that the site allows, by `clock` in seconds: it may stand still
-    while something else is done. `began` is told by which measures the session is confined. Raises Refused ``code.*``,
+    while something else is done. `began` receives the measures by which the session is confined. Raises Refused
     and what `do` raises.
     """
     until_s = clock() + runner.order_timeout_s

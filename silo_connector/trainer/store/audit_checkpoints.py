@@ -42,7 +42,7 @@ def _head(statement: Mapping[str, Any]) -> TreeHead:
 def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
     """Every head that was ever countersigned here, by chain: what is kept, and the journal's.
 
-    The newest alone would not do for what was signed without proofs, under protocol 1.0: whoever rewrote history then,
+    The newest alone would not do for what was signed without proofs, under protocol 1.0: anyone who rewrote history
     and had it grow past that one before the next order, or shows a record that ends before it, is found by those that
     were signed earlier. Raises as `stored_heads`.
     """
@@ -63,7 +63,7 @@ def heads_seen(state: Path) -> dict[str, set[TreeHead]]:
 
 
 def abandoned_heads(state: Path) -> dict[str, set[TreeHead]]:
-    """The heads that were given up, by chain, as the organisation accepted another log: no log leads through them."""
+    """The heads that were abandoned, by chain, as the organisation accepted another log: no log leads through them."""
     found: dict[str, set[TreeHead]] = defaultdict(set)
     for entry in entries(state, LOG_ACCEPTED):
         match entry:

@@ -1,6 +1,6 @@
 """What the trainer remembers of statistics: how many jobs a file has answered today, and of which rows it ever did.
 
-Two answers over rows that differ in one tell that row. So the rows of a dataset are answered for where they are the
+Two answers over rows that differ in one reveal that row. So the rows of a dataset are answered for where they are the
 very rows of an earlier answer, or differ in number by the minimum cell at least from those of *every* earlier answer:
 then at least so many rows came or went between any two. What is kept of them is a digest and their number.
 
@@ -68,7 +68,7 @@ class StatisticsAnswers:
     ) -> Mapping[str, Any]:
         """Note that a job is answered, before it is; the same job again on the same day changes nothing.
 
-        Whatever is asked counts, also what is refused because of the rows: else asking would tell when they change.
+        Whatever is asked counts, also what is refused because of the rows: else asking would reveal when they change.
         For the same reason a job is answered a few times only, on whatever day.
         What the journal has to say of it comes back, for `restore`.
         Raises Refused ``statistics.asked_again``, ``statistics.per_day``, ``statistics.too_few_rows``,

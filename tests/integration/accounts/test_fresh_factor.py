@@ -50,7 +50,7 @@ def required(settings: Any) -> None:
     settings.SIGN_IN_TOTP_REQUIRED = True
 
 
-def told(answer: Any) -> tuple[int, str]:
+def reported(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
@@ -68,11 +68,14 @@ def test_no_token_does_it_nor_a_session_that_showed_its_factor_long_ago(
     showed(by_session, who, ago_s=FRESH_S + 1)
     before = Event.objects.count()
     send = getattr(by_token, endpoint.method)
-    assert told(send(path, body, format="json", headers={"authorization": f"Bearer {secret}"})) == (
+    assert reported(send(path, body, format="json", headers={"authorization": f"Bearer {secret}"})) == (
         403,
         "scope.session_only",
     )
-    assert told(getattr(by_session, endpoint.method)(path, body, format="json")) == (403, "second_factor.not_recent")
+    assert reported(getattr(by_session, endpoint.method)(path, body, format="json")) == (
+        403,
+        "second_factor.not_recent",
+    )
     assert Event.objects.count() == before
     showed(by_session, who)
     assert getattr(by_session, endpoint.method)(path, body, format="json").status_code == endpoint.status
@@ -91,8 +94,11 @@ def test_a_token_confirms_no_silo(world: World, required: None) -> None:
     )
     client = client_of(world.administrator)
     showed(client, world.administrator, ago_s=FRESH_S + 1)
-    assert told(client.post(path)) == (403, "second_factor.not_recent")
-    assert told(client_of().post(path, headers={"authorization": f"Bearer {secret}"})) == (403, "scope.session_only")
+    assert reported(client.post(path)) == (403, "second_factor.not_recent")
+    assert reported(client_of().post(path, headers={"authorization": f"Bearer {secret}"})) == (
+        403,
+        "scope.session_only",
+    )
 
 
 def _session_only(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -158,7 +164,7 @@ def test_a_session_from_before_this_was_asked_is_not_fresh(world: World, require
     del session["second_factor_shown_at"]
     session.save()
     assert client.get("/api/v1/users/").status_code == 200
-    assert told(client.post("/api/v1/users/", {}, format="json")) == (403, "second_factor.not_recent")
+    assert reported(client.post("/api/v1/users/", {}, format="json")) == (403, "second_factor.not_recent")
 
 
 def test_a_token_made_before_its_owner_became_an_administrator_stops(world: World, required: None) -> None:
@@ -169,7 +175,7 @@ def test_a_token_made_before_its_owner_became_an_administrator_stops(world: Worl
     bearer = {"authorization": f"Bearer {before['token']}"}
     assert client_of().get("/api/v1/me/", headers=bearer).status_code == 200
     grant_role(user=world.it, organisation=world.north, role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
-    assert told(client_of().get("/api/v1/me/", headers=bearer)) == (403, "token.without_second_factor")
+    assert reported(client_of().get("/api/v1/me/", headers=bearer)) == (403, "token.without_second_factor")
     telephone(world.it)
     showed(client, world.it)
     after = client.post("/api/v1/tokens/", body, format="json").json()

@@ -29,7 +29,7 @@ LOGIN = "/sign-in/with/oidc/login/"
 
 @dataclass
 class Provider:
-    """What it says of whoever signs in there, and what it was asked."""
+    """What it says of the one who signs in there, and what it was asked."""
 
     url: str
     claims: dict[str, Any] = field(default_factory=dict)
@@ -179,6 +179,6 @@ def test_what_goes_wrong_there_is_reported_here(world: World, provider: Provider
     assert b"did not work" in client.get("/sign-in/").content
 
 
-def test_without_a_provider_there_is_no_such_way(world: World) -> None:
+def test_sign_in_offers_no_identity_provider_where_none_is_configured(world: World) -> None:
     assert b"Sign in with" not in Client().get("/sign-in/").content
     assert Client().get(LOGIN).status_code == 404

@@ -132,7 +132,9 @@ def test_a_password_reset_request_reveals_no_account(world: World, queued: list[
     assert b"If somebody has an account" in client.get(answer["Location"]).content
 
 
-def test_the_way_back_in(world: World, queued: list[Any], django_capture_on_commit_callbacks: Any) -> None:
+def test_a_forgotten_password_is_replaced_by_an_e_mailed_link(
+    world: World, queued: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
     set_password(user=world.it, password=PASSWORD, by=TEST)
     elsewhere = browser(User.objects.get(pk=world.it.pk))
     client = Client()

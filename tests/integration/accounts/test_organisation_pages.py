@@ -51,7 +51,7 @@ def test_revoking_a_key_asks_first(world: World) -> None:
     assert world.north.signatory_keys.get().state == "active"
 
 
-def test_taking_an_organisation_in(world: World) -> None:
+def test_an_organisation_is_created_by_a_platform_administrator(world: World) -> None:
     body = {"name": "Fourth", "slug": "fourth", "country": "CH", "kind": "bank"}
     assert browser(world.administrator).post("/organisations/", body).status_code == 403
     assert browser(world.platform_admin).post("/organisations/", body | {"country": "ch"}).status_code == 422

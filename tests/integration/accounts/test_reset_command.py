@@ -1,4 +1,4 @@
-"""The way out for whoever lost their telephone and their recovery codes."""
+"""The way out for anyone who lost their telephone and their recovery codes."""
 
 from __future__ import annotations
 

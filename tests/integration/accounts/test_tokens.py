@@ -26,7 +26,7 @@ def with_token(secret: str) -> APIClient:
     return APIClient(headers={"authorization": f"Bearer {secret}"})
 
 
-def told(answer: Any) -> tuple[int, str]:
+def reported(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
@@ -49,25 +49,25 @@ def test_a_token_acts_for_its_person_within_its_scopes(world: World) -> None:
     assert client.get("/api/v1/consortia/").status_code == 200
     assert client.head("/api/v1/consortia/").status_code == 200
     body = {"name": "n", "slug": "s", "organisation": str(world.north.pk)}
-    assert told(client.post("/api/v1/consortia/", body, format="json")) == (403, "scope.missing")
-    assert told(client.get("/api/v1/events/")) == (403, "scope.missing")
-    assert told(client.put("/api/v1/consortia/")) == (405, "method.not_allowed")
+    assert reported(client.post("/api/v1/consortia/", body, format="json")) == (403, "scope.missing")
+    assert reported(client.get("/api/v1/events/")) == (403, "scope.missing")
+    assert reported(client.put("/api/v1/consortia/")) == (405, "method.not_allowed")
 
 
 def test_a_scope_gives_no_right_that_the_person_lacks(world: World) -> None:
     _, secret = token_for(world.it, *Scope)
     client = with_token(secret)
     path = f"/api/v1/consortia/{world.consortium.pk}/"
-    assert told(client.patch(path, {"name": "mine"}, format="json")) == (403, "permission.denied")
-    assert told(client.get(f"/api/v1/consortia/{world.other_consortium.pk}/")) == (404, "consortium.not_found")
+    assert reported(client.patch(path, {"name": "mine"}, format="json")) == (403, "permission.denied")
+    assert reported(client.get(f"/api/v1/consortia/{world.other_consortium.pk}/")) == (404, "consortium.not_found")
 
 
 def test_no_token_makes_or_revokes_tokens(world: World) -> None:
     token, secret = token_for(world.it, *Scope)
     client = with_token(secret)
     body = {"name": "more", "scopes": ["account:read"]}
-    assert told(client.post("/api/v1/tokens/", body, format="json")) == (403, "scope.session_only")
-    assert told(client.delete(f"/api/v1/tokens/{token.pk}/")) == (403, "scope.session_only")
+    assert reported(client.post("/api/v1/tokens/", body, format="json")) == (403, "scope.session_only")
+    assert reported(client.delete(f"/api/v1/tokens/{token.pk}/")) == (403, "scope.session_only")
     assert client.get("/api/v1/tokens/").status_code == 200
 
 
@@ -82,7 +82,7 @@ def test_a_session_needs_a_csrf_token(world: World) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(world.administrator)
     body = {"name": "n", "slug": "s", "organisation": str(world.north.pk)}
-    assert told(client.post("/api/v1/consortia/", body, format="json")) == (403, "csrf.failed")
+    assert reported(client.post("/api/v1/consortia/", body, format="json")) == (403, "csrf.failed")
 
 
 def test_an_expired_token_is_refused(world: World) -> None:
@@ -90,15 +90,15 @@ def test_an_expired_token_is_refused(world: World) -> None:
     ApiToken.objects.filter(pk=token.pk).update(
         created_at=timezone.now() - timedelta(days=2), expires_at=timezone.now() - timedelta(seconds=1)
     )
-    assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.expired")
+    assert reported(with_token(secret).get("/api/v1/me/")) == (401, "token.expired")
 
 
 def test_a_revoked_token_is_refused(world: World) -> None:
     token, secret = token_for(world.it, Scope.ACCOUNT_READ)
     assert client_of(world.it).delete(f"/api/v1/tokens/{token.pk}/").status_code == 204
-    assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.revoked")
+    assert reported(with_token(secret).get("/api/v1/me/")) == (401, "token.revoked")
     again = client_of(world.it).delete(f"/api/v1/tokens/{token.pk}/")
-    assert told(again) == (409, "api_token.revoked_already")
+    assert reported(again) == (409, "api_token.revoked_already")
     with pytest.raises(Conflict):
         revoke_token(token=token, by=world.it)
 
@@ -106,7 +106,7 @@ def test_a_revoked_token_is_refused(world: World) -> None:
 def test_a_token_of_a_closed_account_is_unknown(world: World) -> None:
     _, secret = token_for(world.it, Scope.ACCOUNT_READ)
     deactivate_user(user=world.it, by=world.platform_admin)
-    assert told(with_token(secret).get("/api/v1/me/")) == (401, "token.unknown")
+    assert reported(with_token(secret).get("/api/v1/me/")) == (401, "token.unknown")
 
 
 def test_its_use_is_noted_once_a_minute(world: World) -> None:
@@ -141,7 +141,7 @@ def test_its_use_is_noted_once_a_minute(world: World) -> None:
 )
 def test_an_invalid_token_request_is_refused(world: World, body: dict[str, Any], field: str) -> None:
     answer = client_of(world.it).post("/api/v1/tokens/", body, format="json")
-    assert told(answer) == (422, "input.invalid")
+    assert reported(answer) == (422, "input.invalid")
     assert list(answer.json()["fields"]) == [field]
     assert not ApiToken.objects.exists()
 

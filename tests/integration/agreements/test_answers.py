@@ -1,4 +1,4 @@
-"""REST of agreements: what the endpoints tell and refuse. (Who may is asked in `test_doors.py`.)"""
+"""REST of agreements: what the endpoints report and refuse. (Who may is asked in `test_doors.py`.)"""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def test_approving_takes_a_code_of_the_app(cohort: Cohort) -> None:
         assert answer.status_code == status
 
 
-def test_without_an_app_it_takes_the_password(cohort: Cohort) -> None:
+def test_an_agreement_page_takes_the_password_where_there_is_no_app(cohort: Cohort) -> None:
     version = being_signed(cohort.federation)
     cohort.steward.set_password("correct horse battery")
     cohort.steward.save(update_fields=["password"])
@@ -222,7 +222,9 @@ def test_a_steward_suspends_and_lifts_after_being_asked(cohort: Cohort, current:
     assert answer.status_code == 403
 
 
-def test_two_people_at_the_same_step(cohort: Cohort, coming: AgreementVersion) -> None:
+def test_opening_a_version_is_refused_where_its_terms_changed_meanwhile(
+    cohort: Cohort, coming: AgreementVersion
+) -> None:
     client = browser(cohort.administrator)
     asked = client.get(f"/agreements/{coming.pk}/open-signing/")
     seen = asked.context["form"]["seen_digest"].value()

@@ -1,4 +1,4 @@
-"""The form of terms: it says again what the terms say, keeps what was typed, and tells what is wrong at its field."""
+"""The form of terms: it says again what the terms say, keeps what was typed, and reports what is wrong at its field."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_draft_begins_with_cautious_terms_and_says_all_that_is_missing(cohort:
 
 
 def test_the_form_says_again_what_the_terms_say(cohort: Cohort) -> None:
-    """Shown and sent unchanged, nothing is lost: the very same terms, which is told."""
+    """Shown and sent unchanged, nothing is lost: the very same terms, and the page says so."""
     federation = cohort.federation
     first = federation.silos[0]
     assert first.dataset is not None
@@ -220,7 +220,7 @@ def test_what_is_wrong_with_uses_stands_at_theirs(cohort: Cohort, coming: Agreem
 def test_a_data_set_s_own_purposes_are_asked_for_and_nothing_typed_is_lost(
     cohort: Cohort, coming: AgreementVersion
 ) -> None:
-    """A press opens its fields; neither is anything judged yet, nor saved."""
+    """A press opens its fields; neither is anything checked yet, nor saved."""
     client, address = browser(cohort.steward), f"/agreements/{coming.pk}/edit/"
     mine = typed(client, address, training_limits__rounds_max="55", members=[])
     place = next(iter(client.get(address).context["form"].dataset_rows())).offered.place

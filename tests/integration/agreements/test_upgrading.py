@@ -125,7 +125,7 @@ def test_the_draft_has_the_same_terms_and_each_added_one_at_its_default(cohort: 
     assert (made.supersedes, made.number, made.protocol) == (version, version.number + 1, "")
 
 
-def test_the_same_by_rest(cohort: Cohort) -> None:
+def test_an_agreement_is_upgraded_by_rest(cohort: Cohort) -> None:
     version = outdated(cohort)
     client = client_of(cohort.administrator)
     body = client.get(f"/api/v1/agreements/versions/{version.pk}/").json()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from audit.actions import Told, record, record_each
+from audit.actions import EventContent, record, record_each
 from audit.chaining import chain_new, verify
 from audit.models import Event, Unchained
 from federation.errors import Invalid
@@ -25,18 +25,18 @@ def columns(event: Event) -> dict[str, object]:
     return {field.attname: getattr(event, field.attname) for field in event._meta.fields} | {"id": 0, "at": 0}
 
 
-def told(world: World, place: int) -> Told:
+def answer(world: World, place: int) -> EventContent:
     subject = world.consortium if place % 2 else world.administrator
     consortium_id = world.consortium.id if place % 2 else None
-    return Told(subject, consortium_id, None, None, {**DETAIL, "place": place})
+    return EventContent(subject, consortium_id, None, None, {**DETAIL, "place": place})
 
 
 def test_many_events_are_what_they_would_be_one_by_one_and_stay_in_order(world: World) -> None:
     last = Event.objects.latest("id").id
     for place in range(6):
-        one = told(world, place)
+        one = answer(world, place)
         record(by=TEST, verb="x.one", subject=one.subject, consortium_id=one.consortium_id, detail=one.detail)
-    record_each(by=TEST, verb="x.one", reported=[told(world, place) for place in range(6)])
+    record_each(by=TEST, verb="x.one", reported=[answer(world, place) for place in range(6)])
     events = list(Event.objects.filter(id__gt=last).order_by("id"))
     assert len(events) == 12
     for alone, among_others in every(zip(events[:6], events[6:], strict=True)):
@@ -46,7 +46,7 @@ def test_many_events_are_what_they_would_be_one_by_one_and_stay_in_order(world: 
 
 
 def test_many_events_are_chained_like_others(world: World) -> None:
-    record_each(by=TEST, verb="x.one", reported=[told(world, place) for place in range(50)])
+    record_each(by=TEST, verb="x.one", reported=[answer(world, place) for place in range(50)])
     assert Unchained.objects.count() == Event.objects.count()
     while chain_new():
         pass
@@ -64,7 +64,7 @@ def test_many_events_are_one_statement_and_none_is_none(world: World) -> None:
 
 
 def test_a_secret_in_one_of_many_events_leaves_none(world: World) -> None:
-    good, bad = told(world, 1), Told(world.consortium, detail={"note": "cns_" + "a" * 30})
+    good, bad = answer(world, 1), EventContent(world.consortium, detail={"note": "cns_" + "a" * 30})
     with pytest.raises(Invalid, match="token"):
         record_each(by=TEST, verb="x.one", reported=[good, bad])
     assert not Event.objects.filter(verb="x.one").exists()

@@ -25,7 +25,7 @@ def verbs_of(client: Client, query: str = "") -> list[str]:
     return [event["verb"] for event in json.loads(client.get(f"/activity/events.json?{query}").content)["events"]]
 
 
-def test_each_reads_what_they_may(cohort: Cohort) -> None:
+def test_each_person_reads_the_events_that_they_may(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=1)
     for path in PATHS:
         assert Client().get(path).status_code == 302, path

@@ -60,7 +60,7 @@ def test_what_the_agreement_does_not_cover_serves_nothing() -> None:
     assert (reported.count("badge good"), reported.count("<code>agreement.dataset</code>")) == (2, 1)
 
 
-def test_without_an_agreement_that_is_said() -> None:
+def test_data_search_says_where_there_is_no_agreement() -> None:
     cohort = make_cohort(agreed=False)
     assert "No agreement in force" in page(browser(cohort.scientist), cohort, category="health")
 

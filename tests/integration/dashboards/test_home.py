@@ -40,7 +40,7 @@ def test_consortia_and_jobs_are_those_that_one_sees(cohort: Cohort) -> None:
     assert "You see none yet." in page_of(cohort.nobody)
 
 
-def test_each_finds_what_waits_for_them(cohort: Cohort) -> None:
+def test_the_home_page_shows_each_person_what_waits_for_them(cohort: Cohort) -> None:
     assert "Waiting for you" not in page_of(cohort.administrator)
     created = actions.create(organisation=cohort.silo.organisation, name="annexe", by=cohort.it)
     assert "make a code and enrol one" in page_of(cohort.it)

@@ -80,7 +80,7 @@ def test_an_open_page_is_sent_its_moving_part_only_when_something_moved(cohort: 
 
 
 def hand_over(job: Job) -> None:
-    """Every order was handed over a little before its answer, as a connector would have it."""
+    """Every order was delivered a little before its answer, as a connector would have it."""
     orders = Order.objects.filter(step__round__job=job)
     orders.update(delivered_at=F("answered_at") - timedelta(seconds=1.5))
 

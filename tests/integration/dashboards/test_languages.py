@@ -44,7 +44,7 @@ WORD = re.compile(r"[^\W\d_]{2}")
 CODE = r"\([a-z_]+(\.[a-z_]+)+\)"
 READ_AT = r'"read_at": "[^"]*"'
 NOT_OURS = {"gallery"}
-"""The gallery shows the parts of pages to whoever makes pages; its words stand for others."""
+"""The gallery shows the parts of pages to anyone who makes pages; its words stand for others."""
 SAME_EVERYWHERE = {
     *("Consilience", "REST API", "API", "CSV", "JSON", "curl", "Python", "AUC", "UTC", "MB", "min", "https"),
     *Scope.values,

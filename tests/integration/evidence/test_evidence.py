@@ -1,4 +1,4 @@
-"""A job's bundle: whoever may read the record downloads it, and it holds without the platform."""
+"""A job's bundle: anyone who may read the record downloads it, and it holds without the platform."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_what_silos_have_countersigned_is_in_the_bundle_and_must_lie_on_its_chai
         consortium=cohort.federation.consortium, request=cohort.federation.request(), by=cohort.scientist
     )
     assert cancelled
-    signed_head()  # the record goes on, and the silo enrols anew, with another key
+    signed_head()  # the record goes on, and the silo enrols again, with another key
     newer = Checkpoint.objects.filter(chain=head.chain).latest("position")
     payload = payload_unverified(bytes(newer.document))
     Countersignature.objects.create(

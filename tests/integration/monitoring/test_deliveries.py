@@ -34,7 +34,7 @@ TLS_RECORD = b"\x16\x03\x03\x40\x00"  # a handshake record of 16 KiB, of which t
 
 @pytest.fixture(autouse=True)
 def caught_up(cohort: Cohort, settings: Any) -> None:
-    """Letters are sent, calls may lead to this machine, and nothing is left to be told."""
+    """E-mails are sent, calls may lead to this machine, and nothing is left to be reported."""
     settings.EMAIL_CONFIGURED = True
     settings.WEBHOOK_ALLOW_PRIVATE = True
     settings.WEBHOOK_DEADLINE_S = LATE_S

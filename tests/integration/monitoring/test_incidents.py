@@ -39,7 +39,7 @@ def caught_up(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     Delivery.objects.all().delete()
 
 
-def told() -> dict[str, list[str]]:
+def reported() -> dict[str, list[str]]:
     """What is reported now, by address."""
     mail.outbox.clear()
     actions.gather(by=TEST)
@@ -65,29 +65,29 @@ def test_a_refusal_is_notified_to_the_launcher_and_the_silo_s_it_once_a_day(coho
     job = run_job(cohort, rounds_answered=0, rounds=4)
     answer(cohort, job, refusing=True)
     subject = f"Incident: {cohort.silo.name} refused its order"
-    assert told() == {cohort.scientist.email: [subject], cohort.it.email: [subject]}
+    assert reported() == {cohort.scientist.email: [subject], cohort.it.email: [subject]}
     text = mail.outbox[0].body
     for part in (f"round 1 of “{job.name}”", "The data can't be read. (data.unreadable)", f"/silos/{cohort.silo.id}/"):
         assert part in text
     answer(cohort, job, refusing=True)
-    assert told() == {}
+    assert reported() == {}
     Notice.objects.filter(kind=Kind.ORDER_REFUSED).update(at=Event.objects.latest("id").at - timedelta(days=2))
     answer(cohort, job, refusing=True)
-    assert set(told()) == {cohort.scientist.email, cohort.it.email}
+    assert set(reported()) == {cohort.scientist.email, cohort.it.email}
 
 
 def test_a_rejected_update_is_notified_to_who_runs_the_consortium_too(cohort: Cohort) -> None:
     job = run_job(cohort, rounds_answered=0)
     answer(cohort, job, delta=np.nan)
     subject = f"Incident: an update of {cohort.silo.name} was rejected"
-    assert told() == {one.email: [subject] for one in (cohort.scientist, cohort.it, cohort.administrator)}
+    assert reported() == {one.email: [subject] for one in (cohort.scientist, cohort.it, cohort.administrator)}
     assert "update.not_finite" in mail.outbox[0].body
 
 
 def test_a_revocation_is_reported_in_the_organisation_and_nowhere_else(cohort: Cohort) -> None:
     silo_actions.revoke(silo=cohort.silo, by=cohort.administrator)
     subject = f"Incident: {cohort.silo.name} was revoked"
-    assert told() == {one.email: [subject] for one in (cohort.it, cohort.steward, cohort.administrator)}
+    assert reported() == {one.email: [subject] for one in (cohort.it, cohort.steward, cohort.administrator)}
     assert "Ada Admin has revoked" in mail.outbox[0].body
 
 
@@ -104,7 +104,7 @@ def test_an_audit_log_that_a_silo_contradicts_is_notified_to_those_who_watch_ove
             detail={"position": 3, "code": "checkpoint.forked", "reason": "It was rewritten."},
         )
     subject = f"Incident: {cohort.silo.name} found the audit log changed"
-    assert told() == {one.email: [subject] for one in (auditor, cohort.it, cohort.administrator)}
+    assert reported() == {one.email: [subject] for one in (auditor, cohort.it, cohort.administrator)}
     assert "did not countersign this platform" in mail.outbox[0].body
     assert "It was rewritten. (checkpoint.forked)" in mail.outbox[0].body
 
@@ -114,7 +114,7 @@ def test_everybody_chooses_and_reads_it_in_their_language(cohort: Cohort) -> Non
     grant_role(user=mute, organisation=cohort.silo.organisation, role=Role.SILO_IT, by=TEST)
     actions.choose(wanted=[kind for kind in Kind if kind != Kind.SILO_REVOKED], by=mute)
     silo_actions.revoke(silo=cohort.silo, by=cohort.administrator)
-    assert mute.email not in told()
+    assert mute.email not in reported()
     page = browser(cohort.it).get("/account/notifications/").content.decode()
     for kind in every(Kind):
         assert f'value="{kind.value}"' in page

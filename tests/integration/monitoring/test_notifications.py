@@ -1,4 +1,4 @@
-"""Who is told of what: from an event of the record to an e-mail or a call to a real address."""
+"""Who is notified of what: from an event of the record to an e-mail or a call to a real address."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def receiver(settings: Any) -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def caught_up(cohort: Cohort, settings: Any) -> None:
-    """Letters are sent, and what happened while the cohort was made has been told."""
+    """E-mails are sent, and what happened while the cohort was made has been reported."""
     settings.EMAIL_CONFIGURED = True
     actions.gather(by=TEST)
     Delivery.objects.all().delete()

@@ -1,8 +1,8 @@
 """Every endpoint of training plans, asked the same questions.
 
-Does it work for who may; is a stranger told to sign in (401), somebody without the role refused (403), somebody of
-another consortium told that there is nothing (404); is a wrong method refused (405); does a token need its scope; is
-what changed written down, in the name of who did it?
+Does it work for who may; is a stranger asked to sign in (401), somebody without the role refused (403), somebody of
+another consortium answered that there is nothing (404); is a wrong method refused (405); does a token need its
+scope; is what changed recorded, in the name of who did it?
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def test_what_is_wrong_stands_at_the_field_and_what_is_text_is_kept(
     assert not TrainingPlan.objects.exists()
 
 
-def test_nothing_chosen_is_reported(cohort: Cohort) -> None:
+def test_an_upload_without_a_file_is_reported_at_its_field(cohort: Cohort) -> None:
     answer = browser(cohort.scientist).post(consortium_page(cohort, "upload/"), {"text": "  "})
     assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["file"])
 
@@ -182,7 +182,7 @@ def test_the_source_is_shown_whole_and_nothing_in_it_is_markup(cohort: Cohort) -
     assert page.count('class="line"') == len(hostile.splitlines())
 
 
-def test_it_is_compared_with_what_the_organisation_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
+def test_a_plan_is_compared_with_what_the_organisation_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
     newer = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
     hand_in(cohort.federation.silos[0], sealed_review(cohort.federation.silos[0], plan))
     page = browser(cohort.steward).get(f"/plans/{newer.pk}/")

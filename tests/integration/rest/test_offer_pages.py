@@ -29,7 +29,9 @@ def offer_of_consortium(world: World) -> str:
 @pytest.mark.parametrize(
     ("path", "forbidden"), [(offer_of_north, ("it",)), (offer_of_consortium, ("steward", "it", "platform_admin"))]
 )
-def test_taking_an_offer_back(world: World, path: Callable[[World], str], forbidden: tuple[str, ...]) -> None:
+def test_an_offer_is_withdrawn_on_its_page(
+    world: World, path: Callable[[World], str], forbidden: tuple[str, ...]
+) -> None:
     place = path(world)
     before = Event.objects.count()
     assert browser(world.administrator).get(place).status_code == 405

@@ -73,7 +73,7 @@ class TestEnrolment:
         assert (answer.status, answer.json["silo_id"]) == (201, str(silo.id))
         assert answer.json["platform_keys"]
         assert client.post("/connector/v1/enrol", body).json == answer.json  # its answer may have been lost
-        again = {**body, "statement": json.loads(statement(identity, played.signatory))}  # the same keys, said anew
+        again = {**body, "statement": json.loads(statement(identity, played.signatory))}  # the same keys, said again
         assert client.post("/connector/v1/enrol", again).json == answer.json
         other = PrivateKey.generate()
         again["statement"] = json.loads(statement(other, played.signatory))
@@ -237,7 +237,7 @@ class TestOrders:
         Silo.objects.filter(id=silo.id).update(last_seen_at=None)
         thread = threading.Thread(target=poll)
         thread.start()
-        # written down when the poll begins to wait
+        # recorded when the poll begins to wait
         until("a poll is held", lambda: Silo.objects.get(id=silo.id).last_seen_at is not None)
         actions.revoke(silo=silo, by=federation.administrator)
         thread.join(FAILS_AFTER_S)

@@ -1,4 +1,4 @@
-"""A connector of protocol 1.0 is told to upgrade at every door, loses nothing by it, and its people see why."""
+"""A connector of protocol 1.0 is instructed to upgrade at every door, loses nothing by it, and its people see why."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_its_people_see_that_it_needs_an_upgrade(port: int, cohort: Cohort) -> N
     old = {"kinds": ["train", "evaluate"], "protection": ["clear"], "families": ["logistic"]}
     assert not client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()["needs_upgrade"]
     assert "Needs an upgrade" not in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
-    Silo.objects.filter(id=cohort.silo.id).update(capabilities=old)  # as version 0.1.0 told it
+    Silo.objects.filter(id=cohort.silo.id).update(capabilities=old)  # as version 0.1.0 sent it
     check_told(post_1_0(port, "heartbeat", {}, played.transport, played.silo))
     body = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
     assert (body["needs_upgrade"], body["health"]) == (True, "refused")

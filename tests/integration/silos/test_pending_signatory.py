@@ -153,7 +153,7 @@ def test_one_key_is_never_two_organisations_key(cohort: Cohort) -> None:
     with pytest.raises(Invalid) as known:
         Presented(cohort.elsewhere, signatory=theirs)
     assert known.value.code == "certificate.unknown_signatory"
-    # both wait with the same key: whoever is confirmed first has it
+    # both wait with the same key: anyone who is confirmed first has it
     new = Presented(cohort.elsewhere, "second")
     other = Presented(make_organisation("third"), "third", new.signatory)
     new.confirm()

@@ -65,7 +65,7 @@ def test_a_clock_that_is_off_is_measured_and_shown_with_what_to_do(cohort: Cohor
 
 
 def test_a_clock_that_is_off_is_shown_before_the_silo_is_confirmed(cohort: Cohort) -> None:
-    """In its first hour: whoever waits for its first sign of life sees why none comes."""
+    """In its first hour: anyone who waits for its first sign of life sees why none comes."""
     waits = {"state": SiloState.PRESENTED, "last_seen_at": None, "confirmed_at": None}
     Silo.objects.filter(pk=cohort.silo.pk).update(**waits)
     assert ask(cohort) == "silo.unconfirmed"
@@ -77,7 +77,7 @@ def test_a_clock_that_is_off_is_shown_before_the_silo_is_confirmed(cohort: Cohor
     assert "s ahead; 60 s are allowed. Set it by NTP" in page
 
 
-def test_others_see_that_it_is_refused_and_not_why(cohort: Cohort) -> None:
+def test_others_see_that_a_silo_is_refused_and_not_why(cohort: Cohort) -> None:
     ask(cohort, now=datetime.now(UTC) - timedelta(minutes=10))
     body = client_of(cohort.neighbour).get(f"/api/v1/silos/{cohort.silo.id}/").json()
     assert (body["health"], body["last_refused_request"]) == ("refused", None)
@@ -93,7 +93,7 @@ def test_a_stranger_writes_nothing(cohort: Cohort) -> None:
     assert ask(cohort, stranger, now=late) == "signature.invalid"
     assert ask(cohort, cohort.federation.silos[1].transport, now=late) == "signature.invalid"
     assert kept(cohort) is None
-    # nor does the key that the silo had before it was enrolled anew
+    # nor does the key that the silo had before it was enrolled again
     Silo.objects.filter(id=cohort.silo.id).update(transport_key=stranger.public.raw)
     assert ask(cohort, now=late) in ("signature.invalid", "signature.clock")
     assert kept(cohort) is None
@@ -126,7 +126,7 @@ def test_refused_requests_are_written_seldom(cohort: Cohort) -> None:
     again = kept(cohort)
     assert again is not None
     assert (again.code, again.at) == (first.code, first.at)
-    earlier(cohort, seconds=30)  # the same is told a minute later at the earliest, another after ten seconds
+    earlier(cohort, seconds=30)  # the same is reported a minute later at the earliest, another after ten seconds
     before = kept(cohort)
     ask(cohort, now=late)
     assert before is not None

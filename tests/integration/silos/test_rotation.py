@@ -1,4 +1,6 @@
-"""A new signing key for the platform: handed on once, whatever is killed on the way, and told to whoever polls."""
+"""A new signing key for the platform: passed on once, whatever is killed on the way, and reported to anyone who
+polls.
+"""
 
 from __future__ import annotations
 
@@ -159,7 +161,7 @@ def test_killed_at_any_moment_it_goes_on_when_it_is_run_again(keys: Keys, moment
     assert keys.names() == {"platform.key", "platform.pub", retired(keys.first)}
 
 
-def test_there_are_no_more_moments_to_die_at(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_moment_of_a_rotation_is_tried(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     done = crossing(monkeypatch, None)
     keys.rotate()
     assert len(done) == MOMENTS
@@ -208,11 +210,11 @@ def test_what_it_refuses_changes_nothing(keys: Keys, settings: Any, case: str) -
     assert not KeySuccession.objects.exists()
 
 
-# --- what workers sign, and what connectors are told --------------------------------------------------------------
+# --- what workers sign, and what connectors are shown --------------------------------------------------------------
 
 
 def delivered(cohort: Cohort) -> Any:
-    """What the first silo's relay is told."""
+    """What the first silo's relay is shown."""
     return fetch_deliverable_orders(cohort.silo, [])
 
 

@@ -1,4 +1,4 @@
-"""REST of silos and datasets: what the endpoints tell and refuse. (Who may is asked in `training/test_doors.py`.)"""
+"""REST of silos and datasets: what the endpoints report and refuse. (Who may is asked in `training/test_doors.py`.)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A first launch under an agreement as the form proposes it: its numbers are taken over, and a no is told whole."""
+"""A first launch under an agreement as the form proposes it: its numbers are taken over, and a refusal is reported
+whole.
+"""
 
 from __future__ import annotations
 

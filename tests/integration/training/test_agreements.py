@@ -1,4 +1,6 @@
-"""Jobs run under the agreement: who may join is told before, refused at launch, and stops when the agreement does."""
+"""Jobs run under the agreement: who may join is reported before, refused at launch, and stops when the agreement
+does.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,7 @@ def test_the_manifest_carries_the_agreement_the_purpose_and_the_silos_certificat
 
 
 def test_the_trainers_answer_is_the_platforms() -> None:
-    """What the platform has launched, the same function allows with what the trainer is handed."""
+    """What the platform has launched, the same function allows with what the trainer is given."""
     federation = agreed(purposes=HEART, cohort=Cohort(minimum_participants=2, minimum_rows=100))
     job = launched(federation, use=INSIDE)
     found = fetch_deliverable_orders(federation.silos[1].silo, []).orders[0]

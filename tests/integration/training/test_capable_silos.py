@@ -132,7 +132,7 @@ def test_a_queued_job_is_asked_about_again_before_it_starts(cohort: Cohort, n_si
 
 
 def lacking(cohort: Cohort, task: str, mode: str, **reported: list[str]) -> list[tuple[str, str]]:
-    """What a silo that tells this lacks for a job."""
+    """What a silo that reports this lacks for a job."""
     can(cohort.silo, **reported)
     return [(one.code, one.what) for one in lacks(Silo.objects.get(id=cohort.silo.id), needs_of(task, mode))]
 
@@ -164,8 +164,8 @@ def test_a_job_of_statistics_asks_for_its_kind_of_payload(cohort: Cohort) -> Non
     [(["1.2"], True), (["1.0", "1.1"], True), (["1.1", "2.0"], True), (["1.0"], False), (["2.0"], False), ([], False)],
 )
 def test_a_connector_is_told_to_upgrade_only_where_its_requests_would_not_be_heard(
-    cohort: Cohort, told: list[str], is_heard: bool
+    cohort: Cohort, found_text: list[str], is_heard: bool
 ) -> None:
-    codes = [code for code, _value in lacking(cohort, "train", "clear", protocols=told)]
+    codes = [code for code, _value in lacking(cohort, "train", "clear", protocols=found_text)]
     assert codes == ([] if is_heard else ["silo.protocol"])
     assert needs_upgrade(Silo.objects.get(id=cohort.silo.id)) != is_heard

@@ -52,7 +52,7 @@ def write(connection: psycopg.Connection, job: Job, verb: str) -> None:
     connection.execute(_APPEND, event)
 
 
-def told(job: Job, after: int = 0) -> list[tuple[int, str]]:
+def answer(job: Job, after: int = 0) -> list[tuple[int, str]]:
     """The ids and verbs that a follower gets."""
     lines = events_so_far(job, {"Last-Event-ID": str(after)}, "").decode().splitlines()
     data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith('data: {"id"')]
@@ -64,23 +64,23 @@ def test_an_event_that_commits_after_a_later_one_is_reported(job: Job, begin: Op
     write(early, job, "test.early")
     write(late, job, "test.late")
     late.commit()
-    first = told(job)
+    first = answer(job)
     early.commit()
-    second = told(job, after=first[-1][0] if first else 0)
+    second = answer(job, after=first[-1][0] if first else 0)
     everything = list(Event.objects.filter(job_id=job.id).order_by("id").values_list("id", "verb"))
     assert [verb for _, verb in everything[-2:]] == ["test.early", "test.late"]
     assert first + second == everything
 
 
 def test_what_is_held_back_comes_once_those_who_wrote_before_are_gone(job: Job, begin: Open) -> None:
-    following = SettledEvents(job.id, told(job)[-1][0])
+    following = SettledEvents(job.id, answer(job)[-1][0])
     early, late, later = begin(), begin(), begin()
     write(early, job, "test.early")
     write(late, job, "test.late")
     late.commit()
     assert following.next(BATCH) == []
     assert following.is_waiting
-    write(later, job, "test.later")  # whoever begins after it has a higher id, and is not waited for
+    write(later, job, "test.later")  # one that begins after it has a higher id, and is not waited for
     early.rollback()
     assert [event.verb for event in following.next(BATCH)] == ["test.late"]
     assert not following.is_waiting
@@ -94,23 +94,23 @@ def test_an_old_transaction_that_writes_no_event_holds_nothing_up(job: Job, begi
     assert old.execute("SELECT pg_current_xact_id_if_assigned()").fetchone() != (None,)
     write(writer, job, "test.event")
     writer.commit()
-    assert told(job)[-1][1] == "test.event"
+    assert answer(job)[-1][1] == "test.event"
 
 
 def test_an_old_transaction_elsewhere_that_writes_an_event_late_is_still_delivered(job: Job, begin: Open) -> None:
-    """It is older than what is told before it: ids are followed, not transactions."""
+    """It is older than what is reported before it: ids are followed, not transactions."""
     old, writer = begin(), begin()
     old.execute("UPDATE training_job SET name = name WHERE id = %s", [job.id])
     write(writer, job, "test.first")
     writer.commit()
-    last = told(job)[-1]
+    last = answer(job)[-1]
     write(old, job, "test.second")
     old.commit()
-    assert [verb for _, verb in told(job, after=last[0])] == ["test.second"]
+    assert [verb for _, verb in answer(job, after=last[0])] == ["test.second"]
 
 
 def test_many_held_back_events_come_batch_by_batch(job: Job, begin: Open) -> None:
-    following = SettledEvents(job.id, told(job)[-1][0])
+    following = SettledEvents(job.id, answer(job)[-1][0])
     writer = begin()
     for number in range(5):
         write(writer, job, f"test.event_{number}")
@@ -144,7 +144,7 @@ def test_a_notice_is_sent_only_of_a_job_that_is_followed(cohort: Cohort, job: Jo
 
 def test_who_wrote_before_it_was_followed_is_waited_for(job: Job, begin: Open) -> None:
     """Its event sends no notice, since there was nobody to send it to."""
-    following, writer = SettledEvents(job.id, told(job)[-1][0]), begin()
+    following, writer = SettledEvents(job.id, answer(job)[-1][0]), begin()
     write(writer, job, "test.event")
     following.follow()
     assert following.next(BATCH) == []

@@ -1,4 +1,4 @@
-"""REST of jobs: quote, launch, control, and what is told of rounds and figures."""
+"""REST of jobs: quote, launch, control, and what is reported of rounds and figures."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def learned(cohort: Cohort, silos: list[WorkingSilo], **changes: Any) -> Job:
 
 
 def pooled(job: Job, number: int, name: str) -> float:
-    """The mean over the rows of all silos, from what each has told."""
+    """The mean over the rows of all silos, from what each has reported."""
     reported = Evaluation.objects.filter(version__model=job.model, version__round_number=number)
     assert reported.count() == 3
     return float(sum(one.figures[name] * one.rows for one in reported) / sum(one.rows for one in reported))

@@ -1,4 +1,4 @@
-"""A platform restored from an older backup: silos tell, numbers go on, jobs end with that reason, logs break."""
+"""A platform restored from an older backup: silos report, numbers go on, jobs end with that reason, logs break."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def send_heartbeat(played: PlayedSilo, seen: dict[str, Any] | None = None, *acce
     return played.silo
 
 
-def told(verb: str) -> list[dict[str, Any]]:
+def reported(verb: str) -> list[dict[str, Any]]:
     """What events of this kind say."""
     return list(Event.objects.filter(verb=verb).order_by("id").values_list("detail", flat=True))
 
@@ -69,11 +69,11 @@ def test_numbers_go_on_above_what_a_silo_shows_and_never_go_back(cohort: Cohort)
     issued = first.silo.orders_issued
     silo = send_heartbeat(first, state_of(first, issued + 40))
     assert (silo.orders_issued, silo.numbers_lost) == (issued + 40, 40)
-    assert told("silo.numbers_ahead") == [{"issued": issued, "highest": issued + 40, "lost": 40}]
+    assert reported("silo.numbers_ahead") == [{"issued": issued, "highest": issued + 40, "lost": 40}]
     send_heartbeat(first, state_of(first, issued + 3))
     send_heartbeat(first, state_of(first, issued + 40))
     assert next_order_numbers([silo.id]) == {silo.id: issued + 41}
-    assert len(told("silo.numbers_ahead")) == 1
+    assert len(reported("silo.numbers_ahead")) == 1
 
 
 def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
@@ -116,7 +116,7 @@ def test_who_lies_burns_only_its_own_numbers_and_never_all(cohort: Cohort) -> No
     assert send_heartbeat(first, {"payload": "", "payloadType": "x", "signatures": []}).orders_issued == before
     second.silo.refresh_from_db()
     assert second.silo.orders_issued == before
-    assert told("silo.numbers_ahead") == []
+    assert reported("silo.numbers_ahead") == []
 
 
 def refuse(played: PlayedSilo, order: Order, code: str, highest: int | None = None) -> None:
@@ -162,7 +162,7 @@ def test_a_round_whose_numbers_were_used_is_opened_again_above_them(cohort: Coho
     assert job.state == JobState.RUNNING
     again = Order.objects.filter(step__round__job=job, state__in=OUTSTANDING)
     assert {order.number for order in again} == {501}
-    assert told("round.abandoned")[-1]["code"] == "platform.restored"
+    assert reported("round.abandoned")[-1]["code"] == "platform.restored"
 
 
 @pytest.mark.parametrize("code", ["order.reordered", "model.swapped"])
@@ -175,7 +175,7 @@ def test_a_job_that_silos_are_ahead_in_ends_with_that_reason(cohort: Cohort, cod
 
 def test_the_same_refusals_say_nothing_of_a_restore_where_no_silo_was_ahead(cohort: Cohort) -> None:
     job = refused_by_all(cohort, running(cohort), "model.swapped")
-    assert told("round.abandoned")[-1]["code"] == "round.quorum_not_met"
+    assert reported("round.abandoned")[-1]["code"] == "round.quorum_not_met"
     assert job.state != JobState.FAILED
 
 
@@ -195,7 +195,7 @@ def test_a_log_that_broke_is_reported_once_and_signed_again_once_a_steward_accep
         assert silo.platform_older
         send_heartbeat(played, state_of(played, heads=(ChainHead(chain=chain, **asdict(lost)),), platform_older=True))
     assert (LogRestored.objects.count(), LostHead.objects.count()) == (1, 2)
-    assert (len(told("log.restored")), len(told("log.head_lost"))) == (1, 2)
+    assert (len(reported("log.restored")), len(reported("log.head_lost"))) == (1, 2)
     report = report_of(job)
     assert (report.verdict, {limit.code for limit in report.limits}) == (Verdict.LIMITED, {"evidence.log_restored"})
     client.force_login(cohort.steward)
@@ -218,11 +218,11 @@ def test_a_log_that_broke_is_reported_once_and_signed_again_once_a_steward_accep
     )
     forged = json.loads(sign_document(word, second.signatory))
     send_heartbeat(first, None, forged)
-    assert told("log.accepted") == []
+    assert reported("log.accepted") == []
     accepted = json.loads(sign_document(word, first.signatory))
     for _ in range(2):
         send_heartbeat(first, state_of(first), accepted)
-    assert [one["kept"] for one in told("log.accepted")] == [400]
+    assert [one["kept"] for one in reported("log.accepted")] == [400]
     assert not first.silo.platform_older
     everybody_signs(cohort)
     bundle = list(bundle_of(job))

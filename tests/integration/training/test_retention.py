@@ -104,7 +104,7 @@ def try_it(federation: Federation, model: Model) -> Job:
     return launch(consortium=federation.consortium, request=asked, by=federation.scientist)
 
 
-def told(verb: str) -> list[dict[str, Any]]:
+def reported(verb: str) -> list[dict[str, Any]]:
     """What events of this verb report."""
     return list(Event.objects.filter(verb=verb).values_list("detail", flat=True))
 
@@ -118,7 +118,7 @@ def test_updates_are_kept_for_as_many_rounds_as_the_agreement_says() -> None:
         housekeeping.delete_updates(by=TEST)
         kept_after.append([store.size_bytes(of_round[0]) is not None for of_round in digests])
     assert kept_after == [[True], [True, True], [False, True, True]]
-    assert [one["round"] for one in told("round.updates_deleted")] == [1]
+    assert [one["round"] for one in reported("round.updates_deleted")] == [1]
 
 
 def test_the_updates_of_many_rounds_are_deleted_with_as_many_statements_as_those_of_one(
@@ -144,7 +144,7 @@ def test_the_updates_of_many_rounds_are_deleted_with_as_many_statements_as_those
     monkeypatch.setattr(database, "fetch", noting)
     assert housekeeping.delete_updates(by=TEST) == 4 * len(federation.silos)
     assert len(asked) == of_one
-    assert sorted(one["round"] for one in told("round.updates_deleted")) == [1, 2, 3, 4, 5]
+    assert sorted(one["round"] for one in reported("round.updates_deleted")) == [1, 2, 3, 4, 5]
 
 
 def test_models_are_kept_for_as_many_days_as_the_agreement_says() -> None:
@@ -163,8 +163,8 @@ def test_models_are_kept_for_as_many_days_as_the_agreement_says() -> None:
     assert download(federation, model) == (410, "model.expired")
     assert all(store.size_bytes(digest) is None for digest in digests)
     assert not model.versions.filter(pruned_at=None).exists()
-    assert [one["days"] for one in told("model.expired")] == [30]
-    assert [one["versions"] for one in told("model.weights_deleted")] == [len(digests)]
+    assert [one["days"] for one in reported("model.expired")] == [30]
+    assert [one["versions"] for one in reported("model.weights_deleted")] == [len(digests)]
     trying.refresh_from_db()
     assert (trying.state, trying.reason_code) == (JobState.CANCELLED, "model.expired")
 
@@ -181,7 +181,7 @@ def test_a_model_learned_with_the_data_of_a_member_that_left_is_retired_for_good
     delete_what_has_served(by=TEST)
     delete_what_has_served(by=TEST)
     left = federation.silos[2].silo.organisation
-    assert [one["organisations"] for one in told("model.retired")] == [[left.name]], "one event"
+    assert [one["organisations"] for one in reported("model.retired")] == [[left.name]], "one event"
     with pytest.raises(Invalid) as caught:
         try_it_at(federation, model)
     assert caught.value.code == "model.retired"
@@ -220,7 +220,7 @@ def test_a_retired_model_is_not_released_and_jobs_that_use_it_end() -> None:
         job.refresh_from_db()
         assert (job.state, job.reason_code) == (JobState.CANCELLED, "model.retired")
         assert not job.rounds.filter(steps__orders__state__in=OUTSTANDING).exists()
-    assert len(told("model.retired")) == 2
+    assert len(reported("model.retired")) == 2
 
 
 def test_models_stay_where_the_agreement_says_so_and_where_the_member_that_left_gave_nothing() -> None:
@@ -229,7 +229,7 @@ def test_models_stay_where_the_agreement_says_so_and_where_the_member_that_left_
     leave(federation)
     delete_what_has_served(by=TEST)
     assert download(federation, model) == (200, "")
-    assert told("model.retired") == []
+    assert reported("model.retired") == []
 
 
 def test_a_model_to_which_the_member_that_left_gave_nothing_stays() -> None:

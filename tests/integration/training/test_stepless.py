@@ -48,7 +48,7 @@ def running(monkeypatch: pytest.MonkeyPatch, blob_root: Path) -> tuple[Federatio
 
 
 def settled() -> list[tuple[UUID, str]]:
-    """What the kind was told, as the engine has found it."""
+    """What the kind was notified of, as the engine has found it."""
     found: list[tuple[UUID, str]] = import_module("training.engine.kinds.reserving").SETTLED
     return found
 

@@ -228,7 +228,7 @@ def test_who_may_no_longer_follow_hears_nothing_more(
     assert streams[0].response.read() == b""
 
 
-def test_nor_do_they_stay_where_nothing_happens(
+def test_idle_streams_of_readers_who_left_end(
     port: int, cohort: Cohort, streams: list[Stream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.reading.event_stream.KEEP_ALIVE_S", 0.1)

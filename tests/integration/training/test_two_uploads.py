@@ -49,7 +49,7 @@ def federation(transactional_db: None, blob_root: Path, monkeypatch: pytest.Monk
     add_parts(monkeypatch, OF_THE_PLATFORM)
     import_module("training.engine.kinds.words").HEARD.clear()
     federation = make_federation(agreed=False)
-    can = capabilities(protection=["clear", "greeted"], payloads=["update.f32", "words.ascii"])
+    can = capabilities(protection=["clear", "greeted"], payloads=["masked.u32", "words.ascii"])
     Silo.objects.update(capabilities=can)
     federation.agree(protection=("greeted",), clear_reason="They greet.")
     asked = federation.request(rounds=1, protection={"mode": "greeted", "language": "en"})
@@ -155,7 +155,7 @@ def test_two_payloads_of_an_answer_come_at_once_through_a_web_that_is_killed(
 
 def test_an_order_answered_with_equal_payloads_counts_with_both(web: Child, federation: Federation) -> None:
     data, port = A[:90], port_of(web)
-    for played in federation.silos:
+    for played in every(federation.silos):
         order = Order.objects.get(silo=played.silo)
         for name in every(("greeting", "signature")):
             assert Client(port).send("PUT", address(order, name, data), data).json["complete"]

@@ -43,7 +43,7 @@ def launched(federation: Federation, **changes: object) -> Job:
 
 
 def answered(federation: Federation, job: Job, reported: dict[int, dict[str, Any]]) -> list[Order]:
-    """All orders that are open, answered by what silos tell, by their places; the round is closed."""
+    """All orders that are open, answered by what silos report, by their places; the round is closed."""
     orders = {
         federation.silos.index(federation.played(order.silo_id)): order
         for order in Order.objects.filter(step__round__job=job, state=OrderState.ISSUED)
@@ -79,7 +79,7 @@ def evaluation(rows: int, accuracy: float, loss: float = 0.5) -> dict[str, Any]:
     return {"rows": rows, "figures": {"accuracy": accuracy, "loss": loss}}
 
 
-def test_what_is_held_to_stands_in_the_manifest_and_at_the_seats(federation: Federation) -> None:
+def test_row_limits_are_in_the_manifest_and_at_the_cohort_members(federation: Federation) -> None:
     job = launched(federation)
     manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     assert manifest.weighting == documents.Weighting(organisation_share_max=0.5, train_fraction=0.66)

@@ -1,4 +1,4 @@
-"""The codes of the demo's people, and the command that tells them."""
+"""The codes of the demo's people, and the command that reports them."""
 
 from __future__ import annotations
 

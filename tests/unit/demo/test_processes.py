@@ -1,4 +1,4 @@
-"""Child processes: they end when they are told to, and with whoever started them."""
+"""Child processes: they end when they are instructed to, and with their parent."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def test_a_child_dies_with_who_started_it(tmp_path: Path) -> None:
     sleeper.wait(FAILS_AFTER_S)
 
 
-def test_several_are_stopped_together(tmp_path: Path) -> None:
-    """Each ends only when all have been told to: one after the other they would be killed."""
+def test_several_processes_are_stopped_together(tmp_path: Path) -> None:
+    """Each ends only when all have been asked to: one after the other they would be killed."""
     reported, names = tmp_path / "told", [f"child-{number}" for number in range(4)]
     reported.mkdir()
     children = [

@@ -121,20 +121,20 @@ def test_the_loss_of_training_is_informed_of_enough_rows_and_rounded() -> None:
     assert two.training_loss_told(0.123456, 1, 5) == 0.123456, "as it always was"
 
 
-def told(mse: float, mae: float, rows: int = 10) -> Measured:
+def reported(mse: float, mae: float, rows: int = 10) -> Measured:
     return Measured(f"organisation of {mse} {mae} {rows}", rows, {"mse": mse, "mae": mae, "r2": 0.5})
 
 
 def test_over_silos_errors_are_means_over_rows_and_no_share_explained_is_made() -> None:
-    found = combine(REAL, [told(4.0, 1.0, 30), told(8.0, 3.0, 10)], None)
+    found = combine(REAL, [reported(4.0, 1.0, 30), reported(8.0, 3.0, 10)], None)
     assert (found["mse"], found["mae"], found["silos"]) == (5.0, 1.5, 2)
     assert "r2" not in found
 
 
 @pytest.mark.parametrize("liar", [1e30, 0.0])
 def test_one_silo_does_not_own_the_mean(liar: float) -> None:
-    honest = [told(4.0, 1.0), told(5.0, 1.1)]
-    mse = combine(REAL, [*honest, told(liar, liar)], None)["mse"]
+    honest = [reported(4.0, 1.0), reported(5.0, 1.1)]
+    mse = combine(REAL, [*honest, reported(liar, liar)], None)["mse"]
     assert isinstance(mse, float)
     assert 3.0 <= mse <= (4.0 + 5.0 + 10 * 5.0) / 3
 

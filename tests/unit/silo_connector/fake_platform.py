@@ -77,7 +77,7 @@ class FakePlatform:
     blob_limit_bytes: int | None = None
     held: list[list[str]] = field(default_factory=list)
     held_documents: list[list[str]] = field(default_factory=list)
-    handed: list[dict[str, Any]] = field(default_factory=list)
+    delivered: list[dict[str, Any]] = field(default_factory=list)
     faults: deque[tuple[str, Answer | str]] = field(default_factory=deque)
     constant: Answer = field(default_factory=lambda: Answer(503))
     upload_limit_bytes: int | None = None
@@ -222,16 +222,16 @@ class FakePlatform:
 
     async def _orders(self, content: dict[str, Any]) -> web.Response:
         self.held.append(content["held"])
-        self.held_documents.append(content["documents"])
+        self.held_documents.append(content.get("documents", []))
         deadline = asyncio.get_running_loop().time() + min(content["wait_s"], 5)
         while True:
             self.changed.clear()
             new = [entry for order_id, entry in self.orders.items() if order_id not in content["held"]]
-            orders = [without_held(entry, content["documents"]) for entry in new]
+            orders = [without_held(entry, content.get("documents", [])) for entry in new]
             cancelled = [order_id for order_id in content["held"] if order_id in self.cancelled]
             left = deadline - asyncio.get_running_loop().time()
             if orders or cancelled or left <= 0:
-                self.handed += orders
+                self.delivered += orders
                 more = {"successions": self.successions} if self.successions else {}
                 return web.json_response({"orders": orders, "cancelled": cancelled, **more})
             with contextlib.suppress(TimeoutError):

@@ -69,7 +69,9 @@ def certificate(signatory: PrivateKey, identity: PrivateKey, *, by: PrivateKey |
 
 
 def silo_of(site: Site, signatory: PrivateKey, **changes: Any) -> CohortMember:
-    """A further silo for a cohort, of whoever has this signatory key: certified unless told otherwise."""
+    """A further silo for a cohort, of the organisation that has this signatory key: certified unless stated
+    otherwise.
+    """
     identity = PrivateKey.generate()
     own = site.job().cohort[0]
     is_ours = signatory.public.encoded == own.signatory_key

@@ -129,7 +129,7 @@ class Site:
         """An agreement of the organisation and another one that both signed: the platform's jobs are under it now.
 
         `changes` are to its terms, or to the document itself (``version``, ``agreement_id``). Kept by the trainer
-        unless told otherwise.
+        unless stated otherwise.
         """
         of_document = {name: changes.pop(name) for name in list(changes) if name in Agreement.model_fields}
         statement = agreed.terms([self.signatory.public, self.platform.partner.public], **changes)

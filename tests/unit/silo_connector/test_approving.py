@@ -112,7 +112,7 @@ async def test_approving_a_plan_asks_for_confirmation(
     assert bool(list(site.outbox.glob("review-*"))) == (code == 0)
 
 
-async def test_two_people_and_a_refusal_and_a_change_of_mind(site: Site, file: Path) -> None:
+async def test_reviews_count_each_person_s_latest_verdict_once(site: Site, file: Path) -> None:
     assert await run("approve", file, *options(site, "Ada")) == 0
     assert await run("approve", file, *options(site, " ada ")) == 0
     assert approvers(site) == 1

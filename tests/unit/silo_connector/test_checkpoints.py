@@ -163,7 +163,7 @@ async def test_a_history_that_goes_back_or_forks_is_refused_and_not_signed(site:
 async def test_a_history_that_grows_past_what_is_kept_without_a_proof_is_refused(
     site: Site, trainer: Trainer, after: TreeHead | None, log: PlayedLog, code: str
 ) -> None:
-    """Rewritten and grown, or only unproven: what is kept stays, and is told."""
+    """Rewritten and grown, or only unproven: what is kept stays, and is reported."""
     order = ordered(site, 12, after, log)
     give(site, trainer, ordered(site, 10), order)
     assert refused(site, order) == code

@@ -116,7 +116,7 @@ async def test_doctor_compares_files_with_what_the_running_trainer_uses(site: Si
     assert "data in use" not in await findings(site, "trainer"), "none runs"
 
 
-async def test_each_side_is_looked_at_by_itself(site: Site) -> None:
+async def test_doctor_checks_each_side_by_itself(site: Site) -> None:
     assert "platform" not in await findings(site, "trainer")
     assert "data" not in await findings(site, "relay")
 
@@ -212,7 +212,9 @@ async def test_a_key_that_others_can_read(site: Site, file: str) -> None:
 
 
 @pytest.mark.parametrize(("days_later", "state"), [(0, "ok"), (700, "warn"), (731, "fail")])
-async def test_the_certificate_s_time(site: Site, monkeypatch: pytest.MonkeyPatch, days_later: int, state: str) -> None:
+async def test_doctor_reports_the_days_that_a_certificate_is_valid(
+    site: Site, monkeypatch: pytest.MonkeyPatch, days_later: int, state: str
+) -> None:
     later = now() + timedelta(days=days_later)
 
     class Clock:
@@ -299,11 +301,11 @@ async def test_doctor_reports_a_silent_trainer(site: Site, monkeypatch: pytest.M
         ("timed out", "firewall"),
     ],
 )
-def test_advice_fits_the_fault(message: str, says: str) -> None:
+def test_doctor_s_remedy_fits_the_fault_of_the_connection(message: str, says: str) -> None:
     assert says in connection._advice(Unreachable("platform.unreachable", message))
 
 
-async def test_the_enrolment_is_broken(site: Site) -> None:
+async def test_doctor_reports_a_broken_enrolment(site: Site) -> None:
     (site.config.relay_state / ENROLMENT_FILE).write_text("{}")
     assert (await findings(site))["enrolment"].state == "fail"
 

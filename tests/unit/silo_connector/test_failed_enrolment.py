@@ -1,4 +1,4 @@
-"""An enrolment that fails, at whatever point: nothing is left of it, and the same command goes on or begins anew."""
+"""An enrolment that fails, at whatever point: nothing is left of it, and the same command goes on or begins again."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_frame_is_read_as_it_was_written() -> None:
         (struct.pack("<4sIQ", b"CSP1", 60_000, 0) + b"1" * 60_000, "frames.malformed"),
     ],
 )
-def test_what_is_no_frame(data: bytes, code: str) -> None:
+def test_malformed_frames_are_refused(data: bytes, code: str) -> None:
     with pytest.raises(FederationError) as caught:
         frames.receive(reader(data), 10)
     assert caught.value.code == code
@@ -148,7 +148,7 @@ def test_a_runner_that_was_taken_over_can_only_be_refused(parts: list[bytes], co
     assert asked(say(*parts)) == code
 
 
-def test_one_that_says_nothing_is_not_waited_for() -> None:
+def test_a_silent_runner_is_not_waited_for() -> None:
     ended = threading.Event()
 
     def silent(connection: socket.socket) -> None:
@@ -161,7 +161,7 @@ def test_one_that_says_nothing_is_not_waited_for() -> None:
     assert ended.is_set()
 
 
-def test_one_that_hangs_and_takes_no_connection_is_not_waited_for() -> None:
+def test_a_hanging_runner_that_takes_no_connection_is_not_waited_for() -> None:
     """Connections that it was given and never took fill its queue: the next one would wait for ever."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder) / "x"

@@ -1,6 +1,6 @@
 """The share of GPUs: each is limited before any work, none is seen with a share of 0, and the commands say which.
 
-No machine that runs these tests need have one: what torch is told is recorded, and what it sees is asked.
+No machine that runs these tests need have one: what torch is shown is recorded, and what it sees is asked.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ async def carried(site: Site, order: Order, manifest: Manifest) -> Path:
 def delivered(platform: FakePlatform, order: Order) -> dict[str, Any]:
     """What the platform sent last of an order."""
     payload = json.loads(sign_document(order, platform.key))["payload"]
-    return [entry for entry in platform.handed if entry["order"]["payload"] == payload][-1]
+    return [entry for entry in platform.delivered if entry["order"]["payload"] == payload][-1]
 
 
 def code_of(document: dict[str, Any]) -> str | None:
@@ -103,7 +103,7 @@ async def test_an_order_waits_until_the_manifest_that_it_only_names_has_come(
     whole = {"order": json.loads(sign_document(order, platform.key)), "manifest": order.manifest_digest}
     platform.orders["named"] = whole
     async with relaying(site):
-        await platform.until(lambda: len(platform.handed) > 2)
+        await platform.until(lambda: len(platform.delivered) > 2)
         assert not (site.inbox / str(order.order_id)).exists()
         assert platform.held[-1] == [], "it is not held, so that it is given again"
         del platform.orders["named"]

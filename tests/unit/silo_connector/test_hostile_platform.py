@@ -1,4 +1,5 @@
-"""A platform that holds its own key and turns against its silos: refused each time, nothing leaves, the journal tells.
+"""A platform that holds its own key and turns against its silos: refused each time, nothing leaves, the journal
+reports.
 
 Every attack is in the table of docs/threat-model.md, and every row of the table names one of these
 (test_threat_model.py).

@@ -1,4 +1,6 @@
-"""A relay, or whoever writes into the spool, that turned against the trainer: refused or put aside, nothing leaves."""
+"""A relay, or anyone who writes into the spool, that turned against the trainer: refused or put aside, nothing
+leaves.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,7 @@ def left(site: Site) -> list[dict[str, object]]:
 
 
 def check_quarantined(site: Site, names: dict[str, str]) -> None:
-    """These and no others were put aside, nothing has left for them, and the journal tells it."""
+    """These and no others were put aside, nothing has left for them, and the journal reports it."""
     assert site.quarantined() == names
     assert not left(site)
     assert not [entry for entry in site.outbox.iterdir() if spool.is_order_id(entry.name)]

@@ -94,7 +94,7 @@ def ask(site: Site, trainer: Trainer, manifest: Manifest, **changes: Any) -> Ord
     return asked
 
 
-def told(site: Site, asked: Order) -> StatisticsReport:
+def answer(site: Site, asked: Order) -> StatisticsReport:
     """What left for it."""
     statement = site.submission(asked)
     payload = (site.outbox / str(asked.order_id) / spool.output_file(REPORT)).read_bytes()
@@ -103,7 +103,7 @@ def told(site: Site, asked: Order) -> StatisticsReport:
 
 
 async def test_what_is_reported_are_the_own_declaration_s_cells(counting: Site, trainer: Trainer) -> None:
-    report = told(counting, ask(counting, trainer, job(counting)))
+    report = answer(counting, ask(counting, trainer, job(counting)))
     values = np.array([i % 7 for i in range(60)])
     bins = np.histogram(values, [0, 2, 4, 6])[0]
     a, b = report.columns
@@ -166,7 +166,7 @@ async def test_a_job_s_smaller_minimum_cell_is_not_the_silo_s(counting: Site, tr
 async def test_small_cells_and_what_gives_them_away_stay_at_home(counting: Site, trainer: Trainer) -> None:
     rows = [*[1] * 30, *[3] * 2, *[5] * 28]
     (counting.folder / "tiny.csv").write_text("a,b,y\n" + "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(rows)))
-    a, b = told(counting, ask(counting, trainer, job(counting))).columns
+    a, b = answer(counting, ask(counting, trainer, job(counting))).columns
     assert a.cells == (0, None, None, 28, 0)
     assert (a.mean, a.variance) == (None, None)
     assert b.mean is not None
@@ -175,11 +175,11 @@ async def test_small_cells_and_what_gives_them_away_stay_at_home(counting: Site,
 async def test_a_platform_gets_no_more_jobs_a_day(counting: Site, trainer: Trainer) -> None:
     first = job(counting)
     for manifest in (first, job(counting, "a"), job(counting, "b")):
-        told(counting, ask(counting, trainer, manifest))
+        answer(counting, ask(counting, trainer, manifest))
     refused = ask(counting, trainer, job(counting))
     assert counting.refusal(refused) == "statistics.per_day"
     assert "00:00 UTC" in counting.outcome(refused).message  # type: ignore[union-attr]
-    told(counting, ask(counting, trainer, first, attempt=2))
+    answer(counting, ask(counting, trainer, first, attempt=2))
     trainer.close()
     again = Trainer(counting.config)
     again.start()
@@ -195,13 +195,13 @@ async def test_the_same_order_again_gets_the_same_bytes_and_counts_once(counting
         counting.deliver(asked, manifest)
         trainer.process_inbox()
     assert (counting.outbox / str(asked.order_id) / spool.DOCUMENT).read_bytes() == before
-    told(counting, ask(counting, trainer, job(counting)))
-    told(counting, ask(counting, trainer, job(counting)))
+    answer(counting, ask(counting, trainer, job(counting)))
+    answer(counting, ask(counting, trainer, job(counting)))
 
 
 @pytest.mark.parametrize(("rows", "code"), [(61, "statistics.rows_too_near"), (64, "statistics.rows_too_near")])
-async def test_one_row_more_is_not_notified_apart(counting: Site, trainer: Trainer, rows: int, code: str) -> None:
-    told(counting, ask(counting, trainer, job(counting)))
+async def test_one_row_more_can_t_be_distinguished(counting: Site, trainer: Trainer, rows: int, code: str) -> None:
+    answer(counting, ask(counting, trainer, job(counting)))
     counting.write_rows(rows)
     assert counting.refusal(ask(counting, trainer, job(counting))) == code
 
@@ -209,9 +209,9 @@ async def test_one_row_more_is_not_notified_apart(counting: Site, trainer: Train
 async def test_enough_rows_more_are_answered_for_but_none_near_any_earlier_answer(
     counting: Site, trainer: Trainer
 ) -> None:
-    told(counting, ask(counting, trainer, job(counting)))
+    answer(counting, ask(counting, trainer, job(counting)))
     counting.write_rows(65)
-    assert told(counting, ask(counting, trainer, job(counting))).rows == 65
+    assert answer(counting, ask(counting, trainer, job(counting))).rows == 65
     counting.write_rows(61)
     assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
 
@@ -219,34 +219,40 @@ async def test_enough_rows_more_are_answered_for_but_none_near_any_earlier_answe
 async def test_rows_in_another_order_are_the_same_rows_and_a_changed_one_is_not(
     counting: Site, trainer: Trainer
 ) -> None:
-    told(counting, ask(counting, trainer, job(counting)))
+    answer(counting, ask(counting, trainer, job(counting)))
     head, *lines = (counting.folder / "tiny.csv").read_text().splitlines()
     (counting.folder / "tiny.csv").write_text("\n".join([head, *reversed(lines)]))
-    told(counting, ask(counting, trainer, job(counting)))
+    answer(counting, ask(counting, trainer, job(counting)))
     (counting.folder / "tiny.csv").write_text("\n".join([head, *lines[:-1], "6,2,0"]))
     assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
 
 
-async def test_other_edges_of_the_same_rows_are_not_notified_apart_either(counting: Site, trainer: Trainer) -> None:
-    told(counting, ask(counting, trainer, job(counting)))
+async def test_other_edges_of_the_same_rows_can_t_be_distinguished(counting: Site, trainer: Trainer) -> None:
+    answer(counting, ask(counting, trainer, job(counting)))
     file = counting.folder / "tiny.toml"
     file.write_text(file.read_text().replace("[0.0, 2.0,", "[0.0, 3.0,"))
     assert counting.refusal(ask(counting, trainer, job(counting))) == "statistics.rows_too_near"
 
 
 async def test_another_minimum_cell_over_the_same_rows_is_refused(counting: Site, trainer: Trainer) -> None:
-    """With 5 the cells 50 and 3 are withheld, with 10 8, 30 and 3: the two together tell them all."""
+    """With 5 the cells 50 and 3 are withheld, with 10 8, 30 and 3: the two together reveal them all."""
     bins = [-1] * 8 + [1] * 30 + [3] * 50 + [5] * 3 + [7] * 60
     rows = "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(bins))
     (counting.folder / "tiny.csv").write_text(f"a,b,y\n{rows}\n")
-    assert told(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells == (8, 30, None, None, 60)
+    assert answer(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells == (
+        8,
+        30,
+        None,
+        None,
+        60,
+    )
     counting.agree(**AGREED | {"disclosure": {"minimum_cell": 10}})
     other = ask(counting, trainer, job(counting, "a", minimum_cell=10))
     assert counting.refusal(other) == "statistics.rows_too_near"
 
 
 @pytest.mark.parametrize("minimum_cell", [6, 60, 61, 1000])
-async def test_a_job_s_larger_minimum_cell_tells_nothing_of_the_number_of_rows(
+async def test_a_job_s_larger_minimum_cell_reveals_nothing_of_the_number_of_rows(
     counting: Site, trainer: Trainer, minimum_cell: int
 ) -> None:
     """There are 60 rows: were it tried, the answer would say on which side of the asked number they are."""
@@ -259,7 +265,7 @@ async def test_the_minimum_cell_of_a_job_that_names_none_is_taken_where_less_is_
     limits = replace(counting.config.limits, minimum_cell=1)
     trainer = Trainer(replace(counting.config, limits=limits))
     trainer.start()
-    assert told(counting, ask(counting, trainer, job(counting, minimum_cell=5))).minimum_cell == 5
+    assert answer(counting, ask(counting, trainer, job(counting, minimum_cell=5))).minimum_cell == 5
     assert counting.refusal(ask(counting, trainer, job(counting, minimum_cell=6))) == "statistics.minimum_cell"
     trainer.close()
 
@@ -269,7 +275,7 @@ async def test_a_job_that_asks_again_and_again_does_not_learn_when_rows_change(
 ) -> None:
     manifest = job(counting)
     for attempt in range(1, 5):
-        told(counting, ask(counting, trainer, manifest, attempt=attempt))
+        answer(counting, ask(counting, trainer, manifest, attempt=attempt))
     for rows, attempt in ((60, 5), (61, 6)):
         counting.write_rows(rows)
         assert counting.refusal(ask(counting, trainer, manifest, attempt=attempt)) == "statistics.asked_again"
@@ -334,7 +340,7 @@ def test_what_was_admitted_is_known_after_a_kill(tmp_path: Path) -> None:
     memory.close()
 
 
-# --- what leaves is judged once more, whatever has made it ------------------------------------------------------------
+# --- what leaves is checked once more, whatever has made it -----------------------------------------------------------
 
 
 def leaving(tmp_path: Path, site: Site, content: bytes, bounds: Bounds | None = None, **changes: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The journal's chain: what was written stays as it was, or it is told which line is not."""
+"""The journal's chain: what was written stays as it was, or it is reported which line is not."""
 
 from __future__ import annotations
 

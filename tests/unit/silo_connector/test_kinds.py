@@ -111,7 +111,7 @@ DOCUMENTS = {"Order", "CheckpointOrder"}
 
 
 def asks_for_kinds(source: str) -> Iterator[str]:
-    """Where a program tells kinds of order apart: a member of the enumeration, a literal, an order's class."""
+    """Where a program distinguishes kinds of order: a member of the enumeration, a literal, an order's class."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         match node:

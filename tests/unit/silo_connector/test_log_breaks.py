@@ -1,4 +1,4 @@
-"""A platform that is older than what a silo saw: told, and countersigned again only on the organisation's word."""
+"""A platform that is older than what a silo saw: reported, and countersigned again only on the organisation's word."""
 
 from __future__ import annotations
 

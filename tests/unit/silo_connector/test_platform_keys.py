@@ -93,7 +93,7 @@ async def test_the_trainer_follows_and_remembers(
     site.submission(again)
 
 
-async def test_two_steps_at_once(site: Site, trainer: Trainer) -> None:
+async def test_the_trainer_follows_two_key_rotations_at_once(site: Site, trainer: Trainer) -> None:
     old = site.platform.key
     order = deliver(site, NEWER, succession(old, NEW), succession(NEW, NEWER, 2))
     trainer.process_inbox()
@@ -104,7 +104,7 @@ async def test_two_steps_at_once(site: Site, trainer: Trainer) -> None:
     site.submission(middle)
 
 
-async def test_without_a_succession_another_key_is_nobodys(site: Site, trainer: Trainer) -> None:
+async def test_another_platform_key_without_a_succession_is_refused(site: Site, trainer: Trainer) -> None:
     order = deliver(site, NEW)
     trainer.process_inbox()
     assert why_not(site, order) == "signature.invalid"
@@ -140,7 +140,7 @@ def _said(old: PrivateKey, new: PrivateKey) -> str:
 
 
 async def test_a_second_successor_after_the_first_was_adopted(site: Site, trainer: Trainer) -> None:
-    """Whoever steals the old key afterwards comes too late."""
+    """Anyone who steals the old key afterwards comes too late."""
     old = site.platform.key
     deliver(site, NEW, succession(old, NEW))
     trainer.process_inbox()
@@ -185,7 +185,7 @@ async def test_the_old_key_speaks_for_what_it_had_issued(site: Site, trainer: Tr
 
 
 async def test_a_retired_key_does_not_write_its_own_dates_for_ever(site: Site, trainer: Trainer) -> None:
-    """Whoever has stolen it dates orders as they like: no honest one is open for longer than this."""
+    """Anyone who has stolen it dates orders as they like: no honest one is open for longer than this."""
     old = site.platform.key
     made_at = now() - RETIRED_KEY_LIFE - timedelta(minutes=1)
     deliver(site, NEW, succession(old, NEW, made_at=made_at))

@@ -91,7 +91,9 @@ async def test_a_trainer_killed_while_it_trains_does_the_order_once(site: Site, 
 async def test_a_trainer_countersigns_while_it_trains_and_knows_so_after_it_was_killed(
     site: Site, platform: FakePlatform
 ) -> None:
-    """The training would take an hour: it is still under way when the answer is there, and begins anew after a kill."""
+    """The training would take an hour: it is still under way when the answer is there, and begins again after a
+    kill.
+    """
     manifest = site.job(local=SLOW | {"steps": 1_000_000})
     order, first, second = site.order(manifest), ordered(site, 10), ordered(site, 11, 10)
     model = site.config.trainer_state / "work" / str(order.order_id) / spool.input_file("model")
@@ -207,7 +209,7 @@ async def test_a_relay_waits_for_its_enrolment(tmp_path: Path, platform: FakePla
         await kill(relay)
 
 
-async def test_two_of_a_kind_are_refused(site: Site, platform: FakePlatform) -> None:
+async def test_a_second_process_of_the_same_kind_is_refused(site: Site, platform: FakePlatform) -> None:
     relay = await site.start("relay")
     try:
         await platform.until(lambda: platform.held, FAILS_AFTER_S)

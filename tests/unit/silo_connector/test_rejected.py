@@ -1,4 +1,4 @@
-"""A silo's log tells, once, which of its updates did not count."""
+"""A silo's log reports, once, which of its updates did not count."""
 
 from __future__ import annotations
 

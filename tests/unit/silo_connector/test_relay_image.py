@@ -26,7 +26,7 @@ print(config.load(Path("connector.toml")).platform_host)
 """
 
 
-def test_with_the_files_of_its_image_alone_it_can_be_loaded(tmp_path: Path) -> None:
+def test_the_relay_loads_with_the_files_of_its_image_alone(tmp_path: Path) -> None:
     for line in re.findall(r"^COPY (?!--from)(.+)$", stage("relay"), re.M):
         *sources, target = line.split()
         folder = tmp_path / target.removeprefix("/srv/consilience/")

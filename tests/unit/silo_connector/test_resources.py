@@ -1,4 +1,4 @@
-"""Memory and GPUs are read where Linux and its containers tell them."""
+"""Memory and GPUs are read where Linux and its containers report them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from silo_connector.trainer.store.order_store import FILE, Memory
 from silo_connector.trainer.store.statistics import ADMITTED, DatasetFile, RowState
 from tests.unit.silo_connector.sites import TINY, Site, make_site_again
 from tests.unit.silo_connector.states import command, put_all_back_but_the_journal, remember, run_once, started
-from tests.unit.silo_connector.test_hostile_statistics import AGREED, EDGES, job, order, told
+from tests.unit.silo_connector.test_hostile_statistics import AGREED, EDGES, answer, job, order
 
 DAY = datetime(2026, 5, 5, 12, tzinfo=UTC)
 WITH_EDGES = TINY.replace('"a", type = "number"', f'"a", type = "number", {EDGES}')
@@ -124,7 +124,7 @@ def of_dataset(site: Site, manifest: Manifest, name: str) -> Manifest:
 
 
 async def test_other_edges_under_another_name_reveal_nothing_of_the_rows(site: Site) -> None:
-    told(counting(site), ask(site, job(site)))
+    answer(counting(site), ask(site, job(site)))
     (site.folder / "link.csv").symlink_to(site.folder / "tiny.csv")
     second = OTHER_EDGES.replace('name = "tiny"', 'name = "second"').replace("tiny.csv", "link.csv")
     (site.folder / "second.toml").write_text(second)
@@ -138,14 +138,14 @@ async def test_other_edges_under_another_name_reveal_nothing_of_the_rows(site: S
 async def test_what_was_answered_is_known_after_the_memory_was_lost_and_that_accepted(site: Site) -> None:
     counting(site)
     backup = remember(site)
-    told(site, ask(site, job(site)))
+    answer(site, ask(site, job(site)))
     assert sum(entry["event"] == ADMITTED for entry in site.journal()) == 1
     put_all_back_but_the_journal(site, backup)
     assert await command(site, "accept-state", "--key", site.folder / "signatory.key", "--yes") == 0
     site.write_rows(61)
     assert site.refusal(ask(site, job(site))) == "statistics.rows_too_near"
     site.write_rows(60)
-    told(site, ask(site, job(site)))
+    answer(site, ask(site, job(site)))
 
 
 def test_taking_the_journal_s_lines_twice_is_as_once(memory: Memory, rows: Path) -> None:

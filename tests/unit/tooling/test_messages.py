@@ -37,7 +37,7 @@ def po_of(language: str) -> Path:
     return Path(settings.LOCALE_PATHS[0]) / language / "LC_MESSAGES" / "django.po"
 
 
-def told(**options: object) -> str:
+def reported(**options: object) -> str:
     """Run the command; what it says of messages that lack a translation."""
     errors = io.StringIO()
     try:
@@ -60,7 +60,7 @@ def elsewhere(tmp_path: Path, settings: object) -> Path:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_language_is_whole_and_compiled(language: str) -> None:
-    assert told(check=True) == ""
+    assert reported(check=True) == ""
     assert "fuzzy" not in po_of(language).read_text()
     for message in every(read(po_of(language)).values()):
         text, statement = (one if isinstance(one, str) else (one or [""])[0] for one in (message.id, message.string))
@@ -70,7 +70,7 @@ def test_a_language_is_whole_and_compiled(language: str) -> None:
 
 def test_writing_again_without_a_change_changes_no_byte(elsewhere: Path) -> None:
     before = {suffix: elsewhere.with_suffix(suffix).read_bytes() for suffix in (".po", ".mo")}
-    assert told() == ""
+    assert reported() == ""
     assert {suffix: elsewhere.with_suffix(suffix).read_bytes() for suffix in (".po", ".mo")} == before
 
 
@@ -78,19 +78,19 @@ def test_a_string_that_nobody_translated_fails_the_check_and_is_named(elsewhere:
     text = elsewhere.read_text()
     elsewhere.write_text(text.replace('msgid "Sign in"\nmsgstr "Anmelden"\n', 'msgid "Sign in"\nmsgstr ""\n'))
     assert elsewhere.read_text() != text
-    assert "de: Sign in\n" in told(check=True)
-    assert "run make messages" in told(check=True)
-    assert told() == "de: Sign in\n", "it is written all the same, and named"
+    assert "de: Sign in\n" in reported(check=True)
+    assert "run make messages" in reported(check=True)
+    assert reported() == "de: Sign in\n", "it is written all the same, and named"
     elsewhere.write_text(text)
-    assert "stale" in told(check=True), "compiled without it"
+    assert "stale" in reported(check=True), "compiled without it"
 
 
 def test_a_message_that_nothing_says_any_more_fails_the_check_and_goes(elsewhere: Path) -> None:
     elsewhere.write_text(elsewhere.read_text() + '\nmsgid "Nobody says this."\nmsgstr "Das sagt niemand."\n')
-    assert "is not whole" in told(check=True)
-    assert told() == ""
+    assert "is not whole" in reported(check=True)
+    assert reported() == ""
     assert "Nobody says this." not in elsewhere.read_text()
-    assert told(check=True) == ""
+    assert reported(check=True) == ""
 
 
 def test_gettext_reads_what_is_compiled(tmp_path: Path) -> None:

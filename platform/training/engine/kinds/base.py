@@ -42,7 +42,7 @@ class Claim:
     step: ClaimedStep
     lease: UUID
     renew: Callable[[], None]
-    """To be called every now and then by whoever works long. Raises LeaseLostError."""
+    """To be called every now and then by code that works long. Raises LeaseLostError."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class StepKind(Protocol):
 
         Their payloads were found to be of their kinds (`engine.payload_checks`).
 
-        Raises TooFewAcceptedError, LeaseLostError, and FederationErrors for which the round is given up.
+        Raises TooFewAcceptedError, LeaseLostError, and FederationErrors for which the round is abandoned.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""To evaluate a model: each silo tells how it does on its own test rows."""
+"""To evaluate a model: each silo reports how it does on its own test rows."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def layout_about(round_: Round) -> Layout:
 
 
 def combined_metrics(claim: Claim) -> dict[str, object]:
-    """How a round's global model did over the silos, as they have told in this step."""
+    """How a round's global model did over the silos, as they have reported in this step."""
     round_ = claim.round
     reported = closing.measured(claim.step.step_id)
     return combine(round_.version.model.target_kind, reported, round_.job.organisation_share_max)

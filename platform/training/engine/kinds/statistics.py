@@ -1,4 +1,4 @@
-"""To tell statistics of columns: each silo answers with a report, and the reports are pooled by sums."""
+"""To report statistics of columns: each silo answers with a report, and the reports are pooled by sums."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Statistics:
         if len(reports) < claim.step.quorum:
             form = "%(accepted)s updates could be accepted, at least %(needed)s are needed."
             raise TooFewAcceptedError(Sentence(form, accepted=len(reports), needed=claim.step.quorum), rejected)
-        # in the order of the orders' ids, so that whoever verifies it comes to the same bytes
+        # in the order of the orders' ids, so that anyone who verifies it comes to the same bytes
         document = encode_pooled(pool([reports[order_id][1] for order_id in sorted(reports, key=str)]))
         digest = digest_bytes(document)
 

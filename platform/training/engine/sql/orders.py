@@ -18,7 +18,7 @@ from training.transitions import ORDER, OUTSTANDING, RECALLED, OrderState
 
 ORDERS_MAX = 100
 SEEN_EVERY_S = 10
-"""A silo that polls all the time is not written down as seen every time."""
+"""A silo that polls all the time is not recorded as seen every time."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ _SUBMIT = f"""
 def submit(
     order: AnsweredOrder, statement: Submission, *, document: bytes, document_digest: str, event: Mapping[str, object]
 ) -> bool:
-    """Keep an answer: the document as it came, what it reports, the order's new state, and the event that tells of it.
+    """Keep an answer: the document as it came, what it reports, the order's new state, and the event that reports it.
 
     Whole in itself. False, and nothing kept, if the order was not open any more.
     """

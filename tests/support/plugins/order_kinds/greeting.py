@@ -18,7 +18,7 @@ from training.protocols.answers import Answer
 
 
 class Greeting:
-    """Whoever answers has greeted."""
+    """Anyone who answers has greeted."""
 
     kind = OrderKind.KEY_EXCHANGE
     is_about_model = True

@@ -19,7 +19,7 @@ SETTLED: list[tuple[UUID, str]] = []
 
 
 class Reserving:
-    """Whoever answers has set it aside."""
+    """The silo that answers has set it aside."""
 
     kind = OrderKind.RESERVE
 

@@ -22,7 +22,7 @@ HEARD: list[tuple[str, ...]] = []
 
 
 class Words:
-    """Whoever answers has greeted."""
+    """Anyone who answers has greeted."""
 
     kind = OrderKind.CONSISTENCY
     parameters: frozenset[str] = frozenset({"tone"})

@@ -1,4 +1,4 @@
-"""What an answer may say: the platform that takes it and whoever verifies evidence ask the same function."""
+"""What an answer may say: the platform that takes it and anyone who verifies evidence ask the same function."""
 
 from __future__ import annotations
 

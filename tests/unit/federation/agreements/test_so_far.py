@@ -32,7 +32,7 @@ def without(given: Given, *path: str) -> Given:
     return {**given, first: without(given[first], *rest)}
 
 
-def told(given: Given) -> list[str]:
+def reported(given: Given) -> list[str]:
     """The fields of what contradicts itself so far."""
     return [fault.field for fault in faults_so_far(given, FAMILIES, NOW)]
 
@@ -62,12 +62,12 @@ BROKEN: list[Callable[[Given], Given]] = [
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_nothing_contradicts_itself_in_what_was_whole_and_is_broken(broken: Callable[[Given], Given]) -> None:
-    assert told(broken(plain())) == []
+    assert reported(broken(plain())) == []
 
 
 @pytest.mark.parametrize("broken", BROKEN[:-1])
 def test_a_contradiction_is_reported_whatever_else_is_wrong(broken: Callable[[Given], Given]) -> None:
-    assert told(broken(plain(privacy=DP_OF_NOTHING))) == ["privacy.epsilon_max"]
+    assert reported(broken(plain(privacy=DP_OF_NOTHING))) == ["privacy.epsilon_max"]
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_what_rests_on_a_term_that_is_wrong_is_not_notified(
     contradictory: Given, broken: tuple[str, str], field: str
 ) -> None:
     terms = plain(**contradictory)
-    assert told(terms) == [field]
+    assert reported(terms) == [field]
     within = terms
     for part in broken[:-1]:
         within[part] = dict(within[part])
         within = within[part]
     within[broken[-1]] = 3.5
-    assert told(terms) == []
+    assert reported(terms) == []
 
 
 def test_whole_terms_are_judged_as_they_would_be_anyway() -> None:
@@ -106,7 +106,7 @@ def test_whole_terms_are_judged_as_they_would_be_anyway() -> None:
 
 def test_what_has_expired_is_reported_whatever_it_begins_with() -> None:
     terms = plain(validity={"not_before": "soon", "not_after": "2001-01-01T00:00:00Z"})
-    assert told(terms) == ["validity.not_after"]
+    assert reported(terms) == ["validity.not_after"]
 
 
 JSON = st.recursive(
@@ -117,8 +117,8 @@ JSON = st.recursive(
 
 
 @given(data=st.data())
-def test_anything_may_stand_anywhere(data: st.DataObject) -> None:
-    """Whatever was handed in is judged without falling over."""
+def test_partial_terms_of_any_shape_are_checked_without_an_error(data: st.DataObject) -> None:
+    """Whatever was submitted is checked without falling over."""
     terms = plain(privacy=DP_OF_NOTHING)
     for _ in range(data.draw(st.integers(1, 4))):
         within: Any = terms
@@ -128,4 +128,4 @@ def test_anything_may_stand_anywhere(data: st.DataObject) -> None:
                 break
             within = within[key]
         within[key] = data.draw(JSON)
-    told(terms)
+    reported(terms)

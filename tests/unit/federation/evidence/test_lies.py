@@ -1,6 +1,6 @@
 """A platform that owns the database and its own signing key makes evidence that lies: none of it holds.
 
-Each lie is told three ways: in the documents alone; with the job's events made to fit, in a log signed anew while the
+Each lie comes in three ways: in the documents alone; with the job's events made to fit, in a log signed again while the
 silos have countersigned the true one; and with the silos' signatures left out, which then leaves limited evidence only.
 """
 
@@ -40,7 +40,7 @@ ELSE = digest_bytes(b"an invented model")
 RECORDED = Path(__file__).parents[3] / "fixtures" / "protocol_1_0" / "evidence.jsonl"
 
 
-def told(entries: Sequence[Entry], events: Sequence[Event] = EVENTS) -> Report:
+def claimed(entries: Sequence[Entry], events: Sequence[Event] = EVENTS) -> Report:
     """What comes of these documents with these events; the silos have countersigned the true log."""
     return verified([*PLAYED.grounds(), *entries, *PLAYED.logged(events, TRUE)])
 
@@ -92,7 +92,7 @@ def without(name: str, entries: Sequence[Entry] = DOCUMENTS) -> list[Entry]:
 
 
 def without_event(verb: str, at: int = -1) -> list[Event]:
-    """All events but one, numbered anew."""
+    """All events but one, numbered again."""
     place = [number for number, (name, _) in enumerate(EVENTS) if name == verb][at]
     return [*EVENTS[:place], *EVENTS[place + 1 :]]
 
@@ -128,14 +128,14 @@ NOT_TRIED = [
 ]
 
 LIES: dict[str, tuple[str, Callable[[], Report]]] = {
-    "an invented final model": ("passport.other_model", lambda: told(INVENTED)),
-    "an invented final model, logged": ("evaluation.missing", lambda: told(INVENTED, INVENTED_TOLD)),
-    "later rounds left out": ("order.left_out", lambda: told(of_rounds(2))),
-    "later rounds left out, logged": ("history.rounds_missing", lambda: told(of_rounds(2), CUT)),
-    "two passports for a round": ("passport.twice", lambda: told(TWICE)),
+    "an invented final model": ("passport.other_model", lambda: claimed(INVENTED)),
+    "an invented final model, logged": ("evaluation.missing", lambda: claimed(INVENTED, INVENTED_TOLD)),
+    "later rounds left out": ("order.left_out", lambda: claimed(of_rounds(2))),
+    "later rounds left out, logged": ("history.rounds_missing", lambda: claimed(of_rounds(2), CUT)),
+    "two passports for a round": ("passport.twice", lambda: claimed(TWICE)),
     "two passports for a round, logged": (
         "passport.twice",
-        lambda: told(
+        lambda: claimed(
             TWICE,
             [
                 *EVENTS,
@@ -143,39 +143,46 @@ LIES: dict[str, tuple[str, Callable[[], Report]]] = {
             ],
         ),
     ),
-    "a passport left out": ("passport.left_out", lambda: told(without("passport/3"))),
-    "an answer left out": ("answer.left_out", lambda: told(MISSING)),
+    "a passport left out": ("passport.left_out", lambda: claimed(without("passport/3"))),
+    "an answer left out": ("answer.left_out", lambda: claimed(MISSING)),
     "an answer left out, logged": (
         "history.answer_uncounted",
-        lambda: told(MISSING, without_event("order.submitted", at=4)),
+        lambda: claimed(MISSING, without_event("order.submitted", at=4)),
     ),
-    "an order given in secret": ("order.not_in_log", lambda: told(SECRETLY)),
-    "an answer to it": ("answer.not_in_log", lambda: told(SECRETLY)),
-    "figures that no silo has signed": ("passport.other_evaluation", lambda: told(PRAISED, PLAYED.events(PRAISED))),
-    "a final model that nobody has tried": ("answer.left_out", lambda: told(NOT_TRIED)),
+    "an order given in secret": ("order.not_in_log", lambda: claimed(SECRETLY)),
+    "an answer to it": ("answer.not_in_log", lambda: claimed(SECRETLY)),
+    "figures that no silo has signed": ("passport.other_evaluation", lambda: claimed(PRAISED, PLAYED.events(PRAISED))),
+    "a final model that nobody has tried": ("answer.left_out", lambda: claimed(NOT_TRIED)),
     "a round closed with another model than the next began with": (
         "history.other_base",
-        lambda: told(DOCUMENTS, changed(EVENTS, "round.closed", lambda statement: statement | {"model": ELSE}, at=0)),
+        lambda: claimed(
+            DOCUMENTS, changed(EVENTS, "round.closed", lambda statement: statement | {"model": ELSE}, at=0)
+        ),
     ),
     "an answer counted that was never taken": (
         "history.answer_uncounted",
-        lambda: told(DOCUMENTS, changed(EVENTS, "round.closed", lambda statement: statement | {"counted": {}}, at=0)),
+        lambda: claimed(
+            DOCUMENTS, changed(EVENTS, "round.closed", lambda statement: statement | {"counted": {}}, at=0)
+        ),
     ),
     "a job that began with another manifest": (
         "history.other_manifest",
-        lambda: told(DOCUMENTS, changed(EVENTS, "job.running", lambda statement: statement | {"manifest": ELSE})),
+        lambda: claimed(DOCUMENTS, changed(EVENTS, "job.running", lambda statement: statement | {"manifest": ELSE})),
     ),
     "a job that is complete with another model": (
         "history.other_model",
-        lambda: told(DOCUMENTS, changed(EVENTS, "job.completed", lambda statement: statement | {"model": ELSE})),
+        lambda: claimed(DOCUMENTS, changed(EVENTS, "job.completed", lambda statement: statement | {"model": ELSE})),
     ),
     "an event without what it is about": (
         "event.malformed",
-        lambda: told(DOCUMENTS, changed(EVENTS, "round.opened", lambda _: {"kind": "train"})),
+        lambda: claimed(DOCUMENTS, changed(EVENTS, "round.opened", lambda _: {"kind": "train"})),
     ),
-    "a job without its begin": ("history.not_begun", lambda: told(DOCUMENTS, without_event("job.running"))),
-    "a round without its opening": ("history.not_open", lambda: told(DOCUMENTS, without_event("round.opened"))),
-    "a round without its closing": ("history.round_gap", lambda: told(DOCUMENTS, without_event("round.closed", at=0))),
+    "a job without its begin": ("history.not_begun", lambda: claimed(DOCUMENTS, without_event("job.running"))),
+    "a round without its opening": ("history.not_open", lambda: claimed(DOCUMENTS, without_event("round.opened"))),
+    "a round without its closing": (
+        "history.round_gap",
+        lambda: claimed(DOCUMENTS, without_event("round.closed", at=0)),
+    ),
 }
 
 
@@ -193,15 +200,15 @@ def test_a_lie_under_the_platform_s_own_key_is_named(lie: str) -> None:
 
 
 def test_true_evidence_passes_every_check() -> None:
-    report = told(DOCUMENTS)
+    report = claimed(DOCUMENTS)
     assert (report.verdict, report.faults, report.limits) == (Verdict.HOLDS, [], [])
     assert report.ended == "completed"
 
 
 def test_every_log_that_is_signed_again_is_another_one_than_the_silos_have_countersigned() -> None:
     for events in (INVENTED_TOLD, CUT, without_event("order.submitted"), changed(EVENTS, "job.running", dict)[::-1]):
-        assert codes(told(DOCUMENTS, events)) & {"checkpoint.forked", "checkpoint.goes_back"}
-    report = told(INVENTED, INVENTED_TOLD)
+        assert codes(claimed(DOCUMENTS, events)) & {"checkpoint.forked", "checkpoint.goes_back"}
+    report = claimed(INVENTED, INVENTED_TOLD)
     assert {"checkpoint.forked", "checkpoint.rewritten"} <= codes(report)
 
 

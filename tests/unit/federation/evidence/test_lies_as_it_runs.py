@@ -60,7 +60,7 @@ def round_of(entry: Entry) -> int:
 
 
 def with_passport(entries: Iterable[Entry], number: int, weights: str, **changes: object) -> list[Entry]:
-    """These documents with the passport of a round signed anew."""
+    """These documents with the passport of a round signed again."""
     name, found = f"{bundle_parser.PASSPORT}{number}", list(entries)
     _, statement = open_passport(next(one.content for one in found if one.name == name), [PLAYED.platform.public])
     statement = Passport.model_validate(statement.model_dump() | changes)

@@ -116,8 +116,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> PlayedTwoSteps:
 Changes = Callable[[list[Entry], list[Event]], tuple[list[Entry], list[Event]]]
 
 
-def told(played: PlayedTwoSteps, change: Changes) -> Report:
-    """What comes of it where the platform changes documents and events, and signs the log anew."""
+def reported(played: PlayedTwoSteps, change: Changes) -> Report:
+    """What comes of it where the platform changes documents and events, and signs the log again."""
     entries = played.documents(ROUNDS)
     entries, events = change(entries, deepcopy(played.events(entries)))
     return verify_evidence(gather([*played.grounds(), *entries, *played.logged(events)]))
@@ -238,7 +238,7 @@ def step_of_another_round(entries: list[Entry], events: list[Event]) -> tuple[li
 
 
 def test_a_job_whose_rounds_have_two_steps_holds(played: PlayedTwoSteps) -> None:
-    report = told(played, lambda entries, events: (entries, events))
+    report = reported(played, lambda entries, events: (entries, events))
     assert report.holds, (report.faults, report.limits)
     assert (report.checked["rounds"], report.checked["orders"]) == (ROUNDS + 1, 2 * SILOS * (ROUNDS + 1))
 
@@ -260,7 +260,7 @@ def test_a_job_whose_rounds_have_two_steps_holds(played: PlayedTwoSteps) -> None
     ],
 )
 def test_a_lie_about_steps_is_a_fault(played: PlayedTwoSteps, change: Changes, code: str) -> None:
-    assert code in {fault.code for fault in told(played, change).faults}
+    assert code in {fault.code for fault in reported(played, change).faults}
 
 
 def test_orders_of_kinds_that_the_mode_has_not_are_a_fault(played: PlayedTwoSteps) -> None:
@@ -273,4 +273,4 @@ def test_orders_of_kinds_that_the_mode_has_not_are_a_fault(played: PlayedTwoStep
         changed = documents.sign_document(other, played.platform)
         return [replace(one, content=changed) if one.name == name else one for one in entries], events
 
-    assert "order.task_mismatch" in {fault.code for fault in told(played, change).faults}
+    assert "order.task_mismatch" in {fault.code for fault in reported(played, change).faults}

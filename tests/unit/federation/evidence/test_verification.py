@@ -62,7 +62,7 @@ def first(prefix: str) -> Entry:
 
 
 def resealed(entry: Entry, kind: type[documents.Document], key: PrivateKey, **changes: object) -> list[Entry]:
-    """An entry that says something else and is signed anew."""
+    """An entry that says something else and is signed again."""
     document = documents.read(kind, payload_unverified(entry.content))
     return with_(entry.name, documents.sign_document(document.model_copy(update=changes), key))
 
@@ -108,12 +108,12 @@ def blob(number: int) -> documents.BlobReference:
 
 
 def resealed_manifest(**changes: object) -> list[Entry]:
-    """Another manifest, signed anew."""
+    """Another manifest, signed again."""
     return resealed(first("manifest"), documents.Manifest, PLAYED.platform, **changes)
 
 
 def resealed_answer(**changes: object) -> list[Entry]:
-    """Another first answer, signed anew by its silo."""
+    """Another first answer, signed again by its silo."""
     return resealed(ANSWER, documents.Submission, PLAYED.identities[0], **changes)
 
 
@@ -297,7 +297,7 @@ def test_a_passport_that_does_not_fit_is_named(code: str, change: Callable[[], l
 
 @pytest.mark.parametrize("key", ["", "no key", "A" * 43 + "=", "é" * 44])
 def test_a_key_that_is_none_is_reported(key: str) -> None:
-    """A platform can seal any text as a silo's key: whoever checks it gets a report and no stack trace."""
+    """A platform can seal any text as a silo's key: anyone who checks it gets a report and no stack trace."""
     manifest = PLAYED.manifest
     for name in ("identity_key", "signatory_key"):
         member = manifest.cohort[0].model_copy(update={name: key})

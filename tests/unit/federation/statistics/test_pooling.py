@@ -1,4 +1,4 @@
-"""What silos tell, pooled: the figures of one table with everybody's rows, to rounding."""
+"""What silos report, pooled: the figures of one table with everybody's rows, to rounding."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_quantile_of_the_values_lies_where_its_histogram_says(values: list[flo
 
 
 def test_a_silo_whose_mean_is_absurd_costs_the_pool_its_moments_and_no_more() -> None:
-    """Each report is one that may be told; were pooling to fail for it, one silo could end every job."""
+    """Each report is one that may be disclosed; were pooling to fail for it, one silo could end every job."""
     usual = report_of([1.0, 2.0, 3.0, 4.0])
     column = usual.columns[0].model_copy(update={"mean": 1e30, "variance": 0.0})
     absurd = read_report(encode_report(usual.model_copy(update={"columns": (column,)})))

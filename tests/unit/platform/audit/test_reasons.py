@@ -1,4 +1,4 @@
-"""Reasons are kept as a code with parameters, and said in the language of whoever reads them."""
+"""Reasons are kept as a code with parameters, and said in the language of the one who reads them."""
 
 from __future__ import annotations
 

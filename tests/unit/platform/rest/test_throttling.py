@@ -51,7 +51,7 @@ def test_an_address_has_so_many_whatever_it_says_it_is(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(("kind", "user"), [(PerUser, User(full_name="Ada")), (PerAddress, AnonymousUser())])
-def test_without_redis_nobody_is_kept_out(
+def test_throttling_lets_requests_pass_without_redis(
     kind: type, user: User | AnonymousUser, monkeypatch: pytest.MonkeyPatch, view: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = RedisCache("redis://127.0.0.1:1/0", {})

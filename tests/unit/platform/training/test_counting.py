@@ -38,7 +38,7 @@ def test_each_order_is_counted_once(states: list[str]) -> None:
 
 
 @pytest.mark.parametrize("code", [*REMEDIES, "data.malformed", "agreement.expired", "checkpoint.forked", "unheard.of"])
-def test_there_is_advice_on_every_code(code: str) -> None:
+def test_every_code_has_a_remedy(code: str) -> None:
     assert remedy_for(code).endswith(".")
 
 

@@ -1,4 +1,4 @@
-"""A launch request: everything that is wrong with it is told at once, by field, in plain words."""
+"""A launch request: everything that is wrong with it is reported at once, by field, in plain words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refused(**changes: Any) -> Invalid:
     return caught.value
 
 
-def test_what_is_right_passes() -> None:
+def test_a_valid_launch_request_is_read() -> None:
     assert read_request(request()).effective_quorum == 1
     assert read_request(request(task="evaluate", model=None, model_version=ID)).model is None
 
