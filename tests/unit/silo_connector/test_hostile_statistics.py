@@ -239,13 +239,8 @@ async def test_another_minimum_cell_over_the_same_rows_is_refused(counting: Site
     bins = [-1] * 8 + [1] * 30 + [3] * 50 + [5] * 3 + [7] * 60
     rows = "\n".join(f"{a},{i},{i % 2}" for i, a in enumerate(bins))
     (counting.folder / "tiny.csv").write_text(f"a,b,y\n{rows}\n")
-    assert answer(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells == (
-        8,
-        30,
-        None,
-        None,
-        60,
-    )
+    cells = answer(counting, ask(counting, trainer, job(counting, "a"))).columns[0].cells
+    assert cells == (8, 30, None, None, 60)
     counting.agree(**AGREED | {"disclosure": {"minimum_cell": 10}})
     other = ask(counting, trainer, job(counting, "a", minimum_cell=10))
     assert counting.refusal(other) == "statistics.rows_too_near"
