@@ -30,7 +30,7 @@ NOT_MEASURED = {
     **{
         f"agreement-{name}": "a question before a step is taken: it reads less than the version's page"
         for name in (
-            *("propose", "take-back", "open-signing", "reopen", "withdraw", "terminate"),
+            *("propose", "return-to-draft", "open-signing", "reopen", "withdraw", "terminate"),
             *("approve", "suspend", "lift", "upgrade"),
         )
     },

@@ -44,7 +44,7 @@ def test_rounds_go_on_without_a_killed_silo_and_it_comes_back_by_itself(federati
     assert {one["close_reason"] for one in without} <= {"grace", "silent"}
     assert "silent" in {one["close_reason"] for one in without}  # at the latest when it was waited for in vain
     assert {state_in(one) for one in without} <= {"expired", "late"}
-    assert {one["outcomes"]["counted"] for one in without} == {quorum}
+    assert {one["outcomes"]["included"] for one in without} == {quorum}
     back = killed_in + 6
 
     def is_back(job: dict[str, Any]) -> bool:

@@ -171,7 +171,7 @@ def test_a_token_made_before_its_owner_became_an_administrator_stops(world: Worl
     client = client_of(world.it)
     body = {"name": "t", "scopes": ["account:read"]}
     before = client.post("/api/v1/tokens/", body, format="json").json()
-    assert before["factor_shown"] is False
+    assert before["second_factor_verified"] is False
     bearer = {"authorization": f"Bearer {before['token']}"}
     assert client_of().get("/api/v1/me/", headers=bearer).status_code == 200
     grant_role(user=world.it, organisation=world.north, role=Role.ORGANISATION_ADMINISTRATOR, by=TEST)
@@ -179,7 +179,7 @@ def test_a_token_made_before_its_owner_became_an_administrator_stops(world: Worl
     telephone(world.it)
     showed(client, world.it)
     after = client.post("/api/v1/tokens/", body, format="json").json()
-    assert after["factor_shown"] is True
+    assert after["second_factor_verified"] is True
     assert client_of().get("/api/v1/me/", headers={"authorization": f"Bearer {after['token']}"}).status_code == 200
     client.post("/account/tokens/", {"name": "by page", "scopes": ["account:read"], "lifetime_days": 7})
     assert ApiToken.objects.get(name="by page").factor_shown

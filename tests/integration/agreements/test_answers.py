@@ -28,7 +28,7 @@ def test_a_version_is_answered_with_all_its_parts(
     assert [clause["id"] for clause in body["clauses"]][:2] == ["members", "purposes"]
     first = body["parties"][0]
     assert first["fingerprint"] == cohort.federation.silos[0].signatory.public.fingerprint
-    assert (first["stands"], first["signed_via"], first["suspension"]) == (True, "connector", None)
+    assert (first["is_current"], first["signed_via"], first["suspension"]) == (True, "connector", None)
     next_one = client.get(f"/api/v1/agreements/versions/{coming.pk}/").json()
     assert (next_one["state"], next_one["digest"], next_one["supersedes"]) == ("proposed", "", current.digest)
     assert len(next_one["missing"]) == 3

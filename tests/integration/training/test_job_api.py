@@ -259,7 +259,7 @@ def test_the_cohort_shows_what_each_silo_does(cohort: Cohort, scientist: APIClie
     body = scientist.get(f"/api/v1/jobs/{job.id}/").json()
     assert (body["current_round"]["number"], body["current_round"]["answered"]) == (1, 1)  # a refusal does not count
     outcomes = {name: count for name, count in body["current_round"]["outcomes"].items() if count}
-    assert outcomes == {"counted": 1, "refused": 1, "waiting": 1}
+    assert outcomes == {"included": 1, "refused": 1, "pending": 1}
     orders = {member["silo"]["id"]: member["order"] for member in body["cohort"]}
     assert orders[str(first.silo_id)]["state"] == "refused"
     assert orders[str(first.silo_id)]["code"] == "data.unreadable"

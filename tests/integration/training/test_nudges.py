@@ -198,7 +198,7 @@ def test_a_part_of_the_sweep_that_fails_stops_no_other(federation: Federation, m
     """Rounds go on and events are chained, whatever becomes of one order that can't be called back."""
 
     def broken(**_: object) -> int:
-        raise RuntimeError("nobody is called back today")
+        raise RuntimeError("nobody is recalled today")
 
     monkeypatch.setattr(recall_orders, "call_back", broken)
     job = queued(federation)
