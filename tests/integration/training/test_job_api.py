@@ -354,3 +354,10 @@ def test_reading_takes_as_many_questions_whatever_the_size(
             scientist.get(f"{path}{address}")
     with django_assert_max_num_queries(8):
         scientist.get("/api/v1/jobs/")
+
+
+def test_a_round_is_looked_for_by_a_whole_number(cohort: Cohort, scientist: APIClient) -> None:
+    job = run_job(cohort, rounds_answered=0)
+    address = f"/api/v1/jobs/{job.id}/rounds/"
+    assert scientist.get(address, {"number": "0.5"}).status_code == 422
+    assert [one["number"] for one in scientist.get(address, {"number": "1"}).json()["results"]] == [1]
