@@ -113,6 +113,30 @@ def test_a_wait_fails_before_its_test_is_ended(pytestconfig: pytest.Config) -> N
     assert float(pytestconfig.getini("timeout")) > FAILS_AFTER_S
 
 
+# --- what a module offers is not replaced -----------------------------------------------------------------------
+
+OFFERS = {"COMBINER", "FAMILY", "KIND", "MODE", "PAYLOAD", "PROTECTION", "PROTOCOL", "STRATEGY", "TARGET", "TASK"}
+OFFERS |= {"STATEMENT_KIND", "STEPLESS_KIND", "STEP_KIND"}
+
+
+def replaced_offers(tree: ast.Module) -> Iterator[ast.AST]:
+    """Where a module's offer is set: ``federation.discovery`` keeps it past the test, for the next of the process."""
+    for name, call in calls(tree):
+        if name.rpartition(".")[2] == "setattr":
+            names = {arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
+            if any(one.rpartition(".")[2] in OFFERS for one in names):
+                yield call
+
+
+def test_no_test_replaces_what_a_module_offers() -> None:
+    assert not found_in(replaced_offers), "add a module to a folder of tests/support/plugins"
+
+
+def test_a_replaced_offer_is_found() -> None:
+    for call in ('monkeypatch.setattr(module, "MODE", other)', 'patched.setattr("federation.tasks.train.TASK", other)'):
+        assert list(replaced_offers(ast.parse(call))), call
+
+
 # --- asserts in loops have run ----------------------------------------------------------------------------------
 
 SEQUENCES = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "zip"}

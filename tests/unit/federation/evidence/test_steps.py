@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +32,7 @@ class PlayedTwoSteps(Played):
     """A platform whose rounds have two steps."""
 
     def __init__(self) -> None:
-        super().__init__(SILOS, ROUNDS, quorum=3, protection=parse_protection({"mode": "greeted", "language": "en"}))
+        super().__init__(SILOS, ROUNDS, quorum=3, protection=parse_protection({"mode": "welcomed", "language": "en"}))
 
     def exchanges(self, rounds: int) -> Iterator[Entry]:
         """Greetings, and the work after them."""
@@ -106,10 +105,7 @@ def answer(number: int, key: str, digest: str | None) -> Event:
 
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> PlayedTwoSteps:
-    add_parts(monkeypatch, SHARED)
-    module = import_module("federation.protection.greeted")
-    of_two = replace(module.MODE, steps_after=(), update_kind="update.f32", payload_kinds=frozenset({"update.f32"}))
-    monkeypatch.setattr(module, "MODE", of_two)
+    add_parts(monkeypatch, {**SHARED, "federation.protection": "two_step_modes"})
     return PlayedTwoSteps()
 
 
