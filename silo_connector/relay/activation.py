@@ -8,12 +8,11 @@ from silo_connector.logs import Log
 from silo_connector.relay.errors import Declined
 
 LOG = Log("relay")
-UNCONFIRMED_S = 2.0
-REVOKED_S = 60.0
-OTHERWISE_S = 5.0
 OTHER_PROTOCOL = "protocol.version"
 """The platform speaks another version of the protocol: nothing of ours is taken until one side is upgraded."""
-_PAUSES_S = {"silo.unconfirmed": UNCONFIRMED_S, "silo.revoked": REVOKED_S, OTHER_PROTOCOL: REVOKED_S}
+PAUSES_S = {"silo.unconfirmed": 2.0, "silo.revoked": 60.0, OTHER_PROTOCOL: 60.0}
+"""Until the next poll, by the code of the platform's objection."""
+OTHERWISE_S = 5.0
 
 
 class Gate:
@@ -55,4 +54,4 @@ class Gate:
             else:
                 LOG.warning("silo.not_active", code=error.code, reason=error.message)
         self._said = error.code
-        return _PAUSES_S.get(error.code, OTHERWISE_S)
+        return PAUSES_S.get(error.code, OTHERWISE_S)

@@ -49,6 +49,9 @@ from tests.unit.silo_connector.fake_answers import VALID_CODE, without_held
 from tests.unit.silo_connector.fake_answers import Answer as Answer
 from tests.unit.silo_connector.fake_answers import problem as problem
 
+POLL_S = 1.1
+"""How long a poll is kept open at most: longer than what the relay finds suspiciously quick."""
+
 
 @dataclass
 class FakePlatform:
@@ -223,7 +226,7 @@ class FakePlatform:
     async def _orders(self, content: dict[str, Any]) -> web.Response:
         self.held.append(content["held"])
         self.held_documents.append(content.get("documents", []))
-        deadline = asyncio.get_running_loop().time() + min(content["wait_s"], 5)
+        deadline = asyncio.get_running_loop().time() + min(content["wait_s"], POLL_S)
         while True:
             self.changed.clear()
             new = [entry for order_id, entry in self.orders.items() if order_id not in content["held"]]

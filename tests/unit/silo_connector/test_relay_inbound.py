@@ -25,7 +25,7 @@ LARGE = {"family": "mlp", "hidden": [1000, 600]}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "BASE_S", 0.02)
-    monkeypatch.setattr(activation, "UNCONFIRMED_S", 0.05)
+    monkeypatch.setattr(activation, "PAUSES_S", dict.fromkeys(activation.PAUSES_S, 0.05))
 
 
 def blob_requests(platform: FakePlatform) -> int:

@@ -42,8 +42,7 @@ LARGE = os.urandom(4 << 20)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "BASE_S", 0.02)
-    monkeypatch.setattr(activation, "UNCONFIRMED_S", 0.05)
-    monkeypatch.setattr(activation, "REVOKED_S", 0.05)
+    monkeypatch.setattr(activation, "PAUSES_S", dict.fromkeys(activation.PAUSES_S, 0.05))
     monkeypatch.setattr(activation, "OTHERWISE_S", 0.05)
 
 

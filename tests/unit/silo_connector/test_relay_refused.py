@@ -46,7 +46,7 @@ async def test_a_platform_that_takes_no_bytes_for_now_is_not_asked_again_at_once
 async def test_a_relay_that_speaks_an_older_protocol_says_what_to_do_and_keeps_its_work(
     site: Site, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(activation, "_PAUSES_S", {"protocol.version": 0.01})
+    monkeypatch.setattr(activation, "PAUSES_S", {"protocol.version": 0.01})
     platform.fail("/connector/v1/submissions", problem(426, "protocol.version"), problem(426, "protocol.version"))
     platform.fail("/connector/v1/orders", Answer(), problem(426, "protocol.version"), problem(426, "protocol.version"))
     with caplog.at_level(logging.ERROR):
