@@ -97,17 +97,17 @@ class Coordinator:
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PYTHONPATH": PYTHONPATH,
             "PYTHONUNBUFFERED": "1",
-            "EMAIL_URL": self._letters(),
+            "EMAIL_URL": self._emails(),
             **self.extra_environment,
         }
         if not with_signing_key:
             del settings["PLATFORM_SIGNING_KEY_FILE"]
         return settings
 
-    def _letters(self) -> str:
+    def _emails(self) -> str:
         """E-mails become files: nobody's real mailbox hears of the demo."""
-        self.home.letters.mkdir(exist_ok=True, mode=0o700)
-        return self.home.letters.as_uri()
+        self.home.emails.mkdir(exist_ok=True, mode=0o700)
+        return self.home.emails.as_uri()
 
     def _write_environment(self, settings: dict[str, str]) -> None:
         """For anyone who wants to run a command beside the demo: `set -a; . platform.env; python manage.py …`."""

@@ -62,7 +62,7 @@ class Follower:
                 while True:
                     self._look()
                     if not screen.live:
-                        reported = self._tell(screen, reported)
+                        reported = self._print(screen, reported)
                     if self.job["state"] in ENDED:
                         break
                     tend()
@@ -126,7 +126,7 @@ class Follower:
         ]
         return f"waiting for {', '.join(missing) or 'the worker'} in round {current['number']} … {since}"
 
-    def _tell(self, screen: Screen, reported: int) -> int:
+    def _print(self, screen: Screen, reported: int) -> int:
         """A line for each round whose model was evaluated since the last report."""
         if self.job["rounds_closed"] == reported:
             return reported

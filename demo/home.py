@@ -51,7 +51,7 @@ class Home:
         return self.root / "static"
 
     @property
-    def letters(self) -> Path:
+    def emails(self) -> Path:
         """What the platform would send by e-mail, one file an e-mail."""
         return self.root / "mail"
 

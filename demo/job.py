@@ -94,7 +94,7 @@ def outcome(client: Client, job_id: str) -> Outcome:
     for member in job["cohort"]:
         silo = member["silo"]["name"]
         if silo not in before or silo not in after:
-            raise DemoError(f"{silo} has not told how the model does on its test rows.")
+            raise DemoError(f"{silo} has not reported how the model does on its test rows.")
         orders = [order for entry in rounds for order in entry["orders"] if order["silo"]["name"] == silo]
         figures.append(
             SiloFigures(

@@ -45,7 +45,7 @@ def run(screen: Screen, *, figures: bool = False) -> int:
             outcome = _learn(screen, home, everybody)
             if figures:
                 print(json.dumps(_figures(screen, everybody, outcome, install_s=0.0, start_s=start_s)), flush=True)
-            _tell(screen, home, everybody.ensemble, outcome)
+            _print(screen, home, everybody.ensemble, outcome)
             while True:
                 for note in everybody.ensemble.tend():
                     screen.say(f"[yellow]![/] {note}")
@@ -221,7 +221,7 @@ def _figures(
     }
 
 
-def _tell(screen: Screen, home: Home, ensemble: Ensemble, outcome: Outcome) -> None:
+def _print(screen: Screen, home: Home, ensemble: Ensemble, outcome: Outcome) -> None:
     """What was learned, per silo, and where to look."""
     learned = Table(
         title=f"What was learned in {outcome.rounds} rounds ({outcome.train_s:.0f} s)", title_justify="left"
@@ -253,19 +253,19 @@ def _tell(screen: Screen, home: Home, ensemble: Ensemble, outcome: Outcome) -> N
     screen.say(people)
     screen.say(
         "Administrators and stewards are asked for a code of their authenticator app. It shows now:\n"
-        f"    {_told_by(home)} code {HOSPITALS[0].email('steward')}\n"
+        f"    {_reported_by(home)} code {HOSPITALS[0].email('steward')}\n"
     )
     others = ", ".join(hospital.key for hospital in HOSPITALS[1:])
     screen.say(f"The people of {others} have the same addresses with their hospital's name.\n")
     screen.say(f"The job       {ensemble.url}/jobs/{outcome.job_id}/")
     screen.say(f"The REST API  {ensemble.url}/api/v1/docs/")
     screen.say(f"The silos     {_short(home.silos)}/<hospital>/ (spool, keys, egress journal)")
-    screen.say(f"The letters   {_short(home.letters)}/ (invitations, forgotten passwords)")
+    screen.say(f"The e-mails   {_short(home.emails)}/ (invitations, forgotten passwords)")
     screen.say(f"The logs      {_short(home.logs)}/")
     screen.say("\nEverything keeps running. Ctrl-C stops it.")
 
 
-def _told_by(home: Home) -> str:
+def _reported_by(home: Home) -> str:
     """How the demo's command line is reached from the checkout, in this folder."""
     folder = "" if home.root == ROOT / "var" / "demo" else f"DEMO_DIR={shlex.quote(str(home.root))} "
     return f"{folder}.venv/bin/python -m demo"

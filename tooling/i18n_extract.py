@@ -159,7 +159,7 @@ def of_library() -> Iterator[Key]:
     yield from figures_called().values()
     yield from (target.title for target in TARGETS.values())
     for mode in MODES.values():
-        yield from (mode.title, mode.explained_as, mode.told_as)
+        yield from (mode.title, mode.explained_as, mode.described_as)
     choices = (*model_families(), *strategies())
     for choice in choices:
         yield from (choice.title, choice.when_to_use)

@@ -84,7 +84,7 @@ def violations(
     if status is None or manifest.agreement_digest is None:
         yield Violation("agreement.missing", "members")
         return
-    yield from _of_standing(status, manifest, place, moment)
+    yield from _of_status(status, manifest, place, moment)
     terms = status.agreement.terms
     covered = _covered(terms, place)
     if covered is None:
@@ -105,7 +105,7 @@ def violations(
     yield from of_policy(manifest, order, place, moment)
 
 
-def _of_standing(
+def _of_status(
     status: AgreementStatus, manifest: Manifest, place: SiloContext, moment: datetime
 ) -> Iterator[Violation]:
     agreement = status.agreement
@@ -286,7 +286,7 @@ def of_policy(manifest: Manifest, order: Order | None, place: SiloContext, momen
 
 
 def _local(policy: Policy, code: str) -> Violation:
-    return Violation(code, "policy", told_as=code if policy.tell else LOCAL_POLICY)
+    return Violation(code, "policy", disclosed_as=code if policy.disclose_rule else LOCAL_POLICY)
 
 
 def _key_id(encoded: str) -> str:

@@ -33,7 +33,7 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    tell: bool = False
+    disclose_rule: bool = False
     """Whether a refusal by this policy names its rule; else it is reported as ``refused.local_policy``."""
     time_zone: str = "UTC"
     quiet_hours: tuple[QuietHours, ...] = Field(default=(), max_length=20)

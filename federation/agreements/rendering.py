@@ -181,8 +181,8 @@ def _cohort(terms: Terms) -> Iterator[str]:
 def _disclosure(terms: Terms) -> Iterator[str]:
     disclosure = terms.disclosure
     figures = ", ".join(figures_called()[name] for name in disclosure.metrics) or "none"
-    yield f"Figures that a silo tells about a model: {figures}."
-    yield f"No figure is told that is about fewer than {disclosure.minimum_cell} rows."
+    yield f"Figures that a silo discloses about a model: {figures}."
+    yield f"No figure is disclosed that is about fewer than {disclosure.minimum_cell} rows."
     if not disclosure.final_model:
         yield "No model leaves the platform."
     else:

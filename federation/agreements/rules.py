@@ -179,7 +179,7 @@ class Violation:
     code: str
     clause: str
     what: str = ""
-    told_as: str = ""
+    disclosed_as: str = ""
     """The code that leaves the silo; `code` itself if empty."""
     allowed: Allowed | None = None
     """What the agreement's term allows, for the person who launches. It stays on this side: a silo's answer has the
@@ -189,7 +189,7 @@ class Violation:
     @property
     def outward_code(self) -> str:
         """The code that leaves the silo."""
-        return self.told_as or self.code
+        return self.disclosed_as or self.code
 
     @property
     def meaning(self) -> str:

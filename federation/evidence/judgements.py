@@ -20,9 +20,9 @@ def misjudged(
 ) -> str | None:
     """Why a passport's figures aren't those of the silos; None if they are.
 
-    `told` is the round that closed after the one which made the weights: it began with them, and its silos tried them.
-    None where there is none: then nobody may be said to have tried them. What counts are the answers that were not
-    rejected, weighed as the platform has to: by test rows, no organisation beyond its share.
+    `reported` is the round that closed after the one which made the weights: it began with them, and its silos tried
+    them. None where there is none: then nobody may be said to have tried them. What counts are the answers that were
+    not rejected, weighed as the platform has to: by test rows, no organisation beyond its share.
     """
     share_max = None if manifest.weighting is None else manifest.weighting.organisation_share_max
     target = manifest.target_kind
@@ -30,8 +30,8 @@ def misjudged(
     silos = found.get("silos", 0)
     if statement.silos != silos:
         return f"{statement.silos} silos are said to have tried the weights, and {silos} have signed figures of them."
-    for name in sorted({*statement.told, *(metric.name for metric in target.pooled_metrics())}):
-        figure, expected = statement.told.get(name), found.get(name)
+    for name in sorted({*statement.all_figures, *(metric.name for metric in target.pooled_metrics())}):
+        figure, expected = statement.all_figures.get(name), found.get(name)
         if figure is None and expected is None:
             continue
         if figure is None or not isinstance(expected, float) or not math.isclose(figure, expected, rel_tol=_APART):

@@ -75,8 +75,8 @@ def _of_round(reported: RoundEvents, opened: Opened) -> Iterator[Fault]:
         if before is not None:
             went_on = {opened.orders[key].silo_id for key in before.counting if key in opened.orders}
             for key in (key for key, order in here.items() if order.silo_id not in went_on):
-                told_so = "Its silo's answer in the step before does not count."
-                yield Fault(f"order {key}", "order.silo_not_counted", told_so)
+                reason = "Its silo's answer in the step before does not count."
+                yield Fault(f"order {key}", "order.silo_not_counted", reason)
         before = step
 
 

@@ -45,13 +45,13 @@ class Evaluation(Part):
     """Those of targets that have neither."""
 
     @model_validator(mode="after")
-    def _check_figures_are_told_once(self) -> Evaluation:
+    def _check_figures_are_given_once(self) -> Evaluation:
         if self.figures.keys() & {"loss", "accuracy"}:
             raise ValueError("loss and accuracy have fields of their own.")
         return self
 
     @property
-    def told(self) -> dict[str, float]:
+    def all_figures(self) -> dict[str, float]:
         """All figures, by the names that the target has for them."""
         own = {"loss": self.loss, "accuracy": self.accuracy}
         return {**{name: figure for name, figure in own.items() if figure is not None}, **self.figures}

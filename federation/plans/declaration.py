@@ -95,7 +95,7 @@ def read_plan(source: bytes) -> Plan:
     if hidden := sorted(filter(is_hidden, set(text.replace("\r\n", "\n")))):
         message = ", ".join(f"U+{ord(character):04X}" for character in hidden[:5])
         message_text = Sentence(
-            "The file has characters that a reader does not see (%(told)s). Remove them.", told=message
+            "The file has characters that a reader does not see (%(characters)s). Remove them.", characters=message
         )
         raise Invalid("plan.not_text", message_text)
     tree = _parsed(text)

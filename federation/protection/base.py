@@ -20,7 +20,7 @@ class Mode:
         title: As a person reads it in a choice.
         explained_as: The same where an agreement is written.
         agreed_as: A line of an agreement's text, after the name.
-        told_as: A sentence about a job whose updates were protected like this.
+        described_as: A sentence about a job whose updates were protected like this.
         document: Its part of a manifest.
         platform_reads_updates: Whether the platform can read the update of one silo. Then it weighs them; else each
             silo weighs its own.
@@ -35,7 +35,7 @@ class Mode:
     title: str
     explained_as: str
     agreed_as: str
-    told_as: str
+    described_as: str
     document: type[Protection]
     platform_reads_updates: bool
     update_kind: str

@@ -125,9 +125,9 @@ def _faults(column: ColumnReport, rows: int, minimum: int) -> Iterator[str]:
     if listed and withheld and (withheld < 2 or rows - sum(listed) < withheld * minimum):
         yield "What is withheld can be worked out from the rest."
     if column.mean is not None and not column.is_whole:
-        yield "A mean is told of a column of which a cell is withheld."
+        yield "A mean is released of a column of which a cell is withheld."
     if column.mean is not None and column.missing is not None and rows - column.missing < max(2, minimum):
-        yield "A mean is told of fewer rows than the minimum cell."
+        yield "A mean is released of fewer rows than the minimum cell."
     for figure in (column.mean, column.variance):
         if figure is not None and figure != rounded(figure):
-            yield "A figure has more digits than may be told."
+            yield "A figure has more digits than may be released."

@@ -57,7 +57,7 @@ class ColumnReport(Part):
         if len(self.cells) != self.shape.cells:
             raise ValueError("the number of cells is not that of the levels or edges")
         if (self.mean is None) != (self.variance is None):
-            raise ValueError("mean and variance are told together")
+            raise ValueError("mean and variance are released together")
         if self.mean is not None and not self.shape.has_moments:
             raise ValueError("a column of categories, texts or dates has no mean")
         return self

@@ -53,7 +53,7 @@ class Metric:
     """As an agreement's text has it; its name where that says it all."""
     significant_digits: int | None = None
     """With how many a silo reports it, where more of them would reveal single rows. None: as it was computed."""
-    decimals_told: int | None = None
+    decimals_disclosed: int | None = None
     """And with how many decimals at most, where what lies near zero would else be reported more closely."""
     counts_at_most_times_median: float | None = None
     """How many times the lower median of all silos' values one of them counts at most, where no bound is natural."""
@@ -85,7 +85,7 @@ class Metric:
         """A value as a silo reports it: rounded where the metric asks for it. What was rounded stays as it is."""
         if self.significant_digits is not None:
             value = float(f"{value:.{self.significant_digits - 1}e}")
-        return value if self.decimals_told is None else round(value, self.decimals_told)
+        return value if self.decimals_disclosed is None else round(value, self.decimals_disclosed)
 
     def counted(self, value: float, others: Sequence[float] = ()) -> float:
         """A silo's value as it counts in the mean over all silos, whose values `others` are (its own among them)."""
@@ -173,15 +173,17 @@ class Target(ABC):
         """The labels [rows] that finite numbers are, and which of them can't be one. For targets without classes."""
         raise NotImplementedError(f"A {cls.name} target has classes.")
 
-    def training_loss_told(self, loss: float, rows: int, minimum_cell: int) -> float | None:
+    def training_loss_disclosed(self, loss: float, rows: int, minimum_cell: int) -> float | None:
         """The loss of training on so many rows as a silo may disclose it; None where it may not."""
         del rows, minimum_cell
         return loss
 
     def check_training_loss(self, loss: float, rows: int, minimum_cell: int) -> None:
         """Raise Invalid ``evaluation.figures`` for a loss of training that no silo may disclose."""
-        if self.training_loss_told(loss, rows, minimum_cell) != loss:
-            raise Invalid("evaluation.figures", f"The loss of training is not told like this of {rows} rows.", "loss")
+        if self.training_loss_disclosed(loss, rows, minimum_cell) != loss:
+            raise Invalid(
+                "evaluation.figures", f"The loss of training is not reported like this of {rows} rows.", "loss"
+            )
 
     @classmethod
     def figure_names(cls) -> tuple[str, ...]:

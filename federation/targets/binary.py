@@ -34,9 +34,9 @@ class Binary(Classification):
             raise Invalid("target.classes", f"A binary target has two classes, not {n_classes}.", "target")
         return cls()
 
-    def told(self, seen: OutputStatistics, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
+    def released(self, seen: OutputStatistics, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
         """And the area under the ROC curve, where both classes are there."""
-        measured = super().told(seen, labels, minimum_cell)
+        measured = super().released(seen, labels, minimum_cell)
         area = area_under_curve(seen.score, labels)
         return measured if area is None else Measured({**measured.figures, "auc": area}, measured.suppressed)
 

@@ -85,7 +85,7 @@ class Classification(Target):
         self, outputs: Iterable[tuple[slice, torch.Tensor]], labels: NDArray[Any], minimum_cell: int
     ) -> Measured:
         """Mean cross-entropy, share of rows right, counts by class (whole, or not at all)."""
-        return self.told(self.look(outputs, labels), labels, minimum_cell)
+        return self.released(self.look(outputs, labels), labels, minimum_cell)
 
     def look(self, outputs: Iterable[tuple[slice, torch.Tensor]], labels: NDArray[Any]) -> OutputStatistics:
         """One pass over the outputs. Raises Invalid ``evaluation.not_finite``."""
@@ -107,7 +107,7 @@ class Classification(Target):
         check_finite(loss)
         return OutputStatistics(loss, predicted, score)
 
-    def told(self, seen: OutputStatistics, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
+    def released(self, seen: OutputStatistics, labels: NDArray[np.int64], minimum_cell: int) -> Measured:
         """The figures of all classes; the counts are withheld where a non-zero one is below `minimum_cell`."""
         import numpy as np
 
@@ -147,7 +147,7 @@ class Classification(Target):
         if not is_table:
             raise Invalid("evaluation.figures", "The counts by class are whole numbers in a square.", CONFUSION)
         if sum(map(sum, counts_of(value))) != rows:
-            raise Invalid("evaluation.figures", "The counts by class are not of the rows that are told.", CONFUSION)
+            raise Invalid("evaluation.figures", "The counts by class are not of the rows that are reported.", CONFUSION)
 
 
 def counts_of(value: object) -> Counts:

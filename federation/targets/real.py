@@ -54,7 +54,7 @@ R2 = Metric(
     maximum=1.0,
     digits=DIGITS,
     significant_digits=DIGITS,
-    decimals_told=DIGITS,
+    decimals_disclosed=DIGITS,
     not_pooled_reason="It can't be computed from the silos' own figures. Each silo's is under silos.",
 )
 
@@ -120,7 +120,7 @@ class Real(Target):
         del figures, minimum_cell
         return False
 
-    def training_loss_told(self, loss: float, rows: int, minimum_cell: int) -> float | None:
+    def training_loss_disclosed(self, loss: float, rows: int, minimum_cell: int) -> float | None:
         """Of the minimum cell or more rows, rounded; of one row and a known model it would reveal that row's value."""
         return MSE.coarse(loss) if rows >= minimum_cell and MSE.is_valid(MSE.coarse(loss)) else None
 

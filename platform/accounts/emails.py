@@ -40,8 +40,8 @@ def send_password_reset(user_id: UUID) -> bool:
     return True
 
 
-def _send(user: User, letter: str, subject: str, url: str) -> None:
+def _send(user: User, template: str, subject: str, url: str) -> None:
     context = {"person": user, "url": url, "platform": settings.PUBLIC_URL, "subject": subject}
-    message = EmailMultiAlternatives(subject, render_to_string(f"letters/{letter}.txt", context), to=[user.email])
-    message.attach_alternative(render_to_string(f"letters/{letter}.html", context), "text/html")
+    message = EmailMultiAlternatives(subject, render_to_string(f"emails/{template}.txt", context), to=[user.email])
+    message.attach_alternative(render_to_string(f"emails/{template}.html", context), "text/html")
     message.send()

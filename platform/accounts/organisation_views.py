@@ -125,7 +125,7 @@ def add_person(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
             else:
                 messages.success(request, _("%(person)s has a role here now: %(role)s.") % names)
             if isinstance(came, User):
-                _tell_of_invitation(request, person)
+                _notify_of_invitation(request, person)
     if form.errors:
         return _page(request, member_organisation, form)
     return redirect("organisation", member_organisation.pk)
@@ -144,7 +144,7 @@ def welcome_again(request: HttpRequest, organisation_id: UUID, user_id: UUID) ->
     return redirect("organisation", organisation.pk)
 
 
-def _tell_of_invitation(request: HttpRequest, person: User) -> None:
+def _notify_of_invitation(request: HttpRequest, person: User) -> None:
     messages.success(request, _("An invitation is on its way to %(email)s.") % {"email": person.email})
 
 

@@ -2,8 +2,7 @@
 
 from django.urls import include, path
 
-from accounts import organisation_views as houses
-from accounts import views
+from accounts import organisation_views, views
 
 _OFFER = "role-offers/<uuid:offer_id>/"
 _ORGANISATION = "organisations/<uuid:organisation_id>/"
@@ -19,15 +18,23 @@ urlpatterns = [
     path("account/tokens/<uuid:token_id>/revoke/", views.revoke, name="token-revoke"),
     path(f"{_OFFER}accept/", views.answer_role_offer, {"answer": "accept"}, name="role-offer-accept"),
     path(f"{_OFFER}decline/", views.answer_role_offer, {"answer": "decline"}, name="role-offer-decline"),
-    path("organisations/", houses.organisations, name="organisations"),
-    path(_ORGANISATION, houses.organisation, name="organisation"),
-    path(f"{_ORGANISATION}edit/", houses.edit, name="organisation-edit"),
-    path(f"{_ORGANISATION}people/", houses.add_person, name="organisation-people"),
-    path(f"{_ORGANISATION}people/<uuid:user_id>/welcome/", houses.welcome_again, name="person-welcome"),
-    path(f"{_ORGANISATION}roles/<uuid:role_id>/revoke/", houses.remove_role, name="organisation-role-revoke"),
-    path(f"{_ORGANISATION}role-offers/<uuid:offer_id>/withdraw/", houses.withdraw_offer, name="role-offer-withdraw"),
-    path(f"{_ORGANISATION}signatory-keys/", houses.add_key, name="signatory-keys"),
+    path("organisations/", organisation_views.organisations, name="organisations"),
+    path(_ORGANISATION, organisation_views.organisation, name="organisation"),
+    path(f"{_ORGANISATION}edit/", organisation_views.edit, name="organisation-edit"),
+    path(f"{_ORGANISATION}people/", organisation_views.add_person, name="organisation-people"),
+    path(f"{_ORGANISATION}people/<uuid:user_id>/welcome/", organisation_views.welcome_again, name="person-welcome"),
     path(
-        f"{_ORGANISATION}signatory-keys/<uuid:signatory_key_id>/revoke/", houses.revoke_key, name="signatory-key-revoke"
+        f"{_ORGANISATION}roles/<uuid:role_id>/revoke/", organisation_views.remove_role, name="organisation-role-revoke"
+    ),
+    path(
+        f"{_ORGANISATION}role-offers/<uuid:offer_id>/withdraw/",
+        organisation_views.withdraw_offer,
+        name="role-offer-withdraw",
+    ),
+    path(f"{_ORGANISATION}signatory-keys/", organisation_views.add_key, name="signatory-keys"),
+    path(
+        f"{_ORGANISATION}signatory-keys/<uuid:signatory_key_id>/revoke/",
+        organisation_views.revoke_key,
+        name="signatory-key-revoke",
     ),
 ]

@@ -48,7 +48,7 @@ class SignIn(LoginView):  # type: ignore[misc]
         """With the other ways in."""
         found: dict[str, Any] = super().get_context_data(**kwargs)
         providers = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]
-        return found | {"providers": providers, "letters": settings.EMAIL_CONFIGURED}
+        return found | {"providers": providers, "sends_emails": settings.EMAIL_CONFIGURED}
 
 
 class PasswordResetRequestView(PasswordResetView):  # type: ignore[misc]
@@ -56,7 +56,7 @@ class PasswordResetRequestView(PasswordResetView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Without e-mails nobody can be helped here."""
-        return {**super().get_context_data(**kwargs), "letters": settings.EMAIL_CONFIGURED}
+        return {**super().get_context_data(**kwargs), "sends_emails": settings.EMAIL_CONFIGURED}
 
 
 class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]

@@ -75,7 +75,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             ("agreement.members",),
         ),
         "members.signatory_key": _judged(
-            "decisions._of_standing", _DECISIONS, "agreement.unsigned", "agreement.not_a_member", "agreement.cohort"
+            "decisions._of_status", _DECISIONS, "agreement.unsigned", "agreement.not_a_member", "agreement.cohort"
         ),
         "purposes.permission": _used(_PERMISSION),
         "purposes.diseases": _used("test_data_for_a_disease_serve_it_and_what_is_narrower"),
@@ -181,11 +181,11 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
             f"{_RELEASE}test_where_the_agreement_asks_each_member_has_to_confirm",
             ("release.unconfirmed",),
         ),
-        "validity.not_before": _judged("decisions._of_standing", _DECISIONS, "agreement.not_yet_valid"),
+        "validity.not_before": _judged("decisions._of_status", _DECISIONS, "agreement.not_yet_valid"),
         "validity.not_after": CarriedOut(
             "silo and platform",
             (
-                "federation.agreements.decisions._of_standing",
+                "federation.agreements.decisions._of_status",
                 "training.engine.agreement_gate.blocking_reason",
                 "agreements.actions.expiry.update_state",
             ),
@@ -217,7 +217,7 @@ TERMS: Mapping[str, CarriedOut] = MappingProxyType(
         ),
         "amendment.running_jobs": CarriedOut(
             "silo and platform",
-            ("federation.agreements.decisions._of_standing", "training.engine.agreement_gate.blocking_reason"),
+            ("federation.agreements.decisions._of_status", "training.engine.agreement_gate.blocking_reason"),
             (*_REFUSED, "job.cancelled"),
             f"{_OF_AGREEMENTS}test_jobs_of_a_version_that_is_superseded_stop_or_go_on_as_it_says",
             ("agreement.superseded",),

@@ -28,13 +28,13 @@ class Named:
     organisation: str
     key_id: str
     fingerprint: str
-    house_id: UUID | None
-    house_name: str
+    organisation_id: UUID | None
+    organisation_name: str
 
     @property
     def is_current(self) -> bool:
         """Whether it takes part in the consortium, by this key."""
-        return self.house_id is not None
+        return self.organisation_id is not None
 
 
 def named_members(consortium_id: UUID, terms: Mapping[str, Any]) -> list[Named]:
@@ -75,9 +75,9 @@ def check_members(consortium_id: UUID, terms: Terms) -> None:
     for position, named in enumerate(named_members(consortium_id, {"members": _plain(terms)})):
         if not named.is_current:
             fields[f"terms.members.{position}.signatory_key"] = [_NOBODY]
-        elif named.house_name != named.organisation:
+        elif named.organisation_name != named.organisation:
             fields[f"terms.members.{position}.organisation"] = [
-                f"The organisation that signs with this key is called {named.house_name}."
+                f"The organisation that signs with this key is called {named.organisation_name}."
             ]
     if fields:
         first = next(iter(fields))

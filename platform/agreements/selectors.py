@@ -138,7 +138,7 @@ def parties(version: AgreementVersion) -> list[PartyRow]:
     rows = []
     for named in named_members(version.consortium_id, version.terms):
         signature = signatures.get(named.key_id)
-        member_organisation = named.house_id or (signature.organisation_id if signature else None)
+        member_organisation = named.organisation_id or (signature.organisation_id if signature else None)
         rows.append(
             PartyRow(
                 organisation=named.organisation,

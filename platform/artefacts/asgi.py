@@ -87,7 +87,7 @@ class ArtefactsApplication:
             elif path.startswith(signed_urls.UPLOADS) and method in {"PUT", "HEAD"}:
                 grant = _granted(path.removeprefix(signed_urls.UPLOADS), query)
                 if method == "HEAD":
-                    await self._tell_progress(send, grant)
+                    await self._report_progress(send, grant)
                 else:
                     await self._upload(scope, receive, send, grant)
             else:
@@ -97,7 +97,7 @@ class ArtefactsApplication:
         except FederationError as error:
             await answer_problem(send, error)
 
-    async def _tell_progress(self, send: Send, grant: Grant) -> None:
+    async def _report_progress(self, send: Send, grant: Grant) -> None:
         """How much of it this grant has brought. Of what else the store has, nothing is reported."""
         digest = grant.digest
         claimed = await database.run_in_db_thread(self._claims.find, grant.order_id, grant.name, digest)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-DEEDS: Mapping[str, str] = {
+EVENT_LABELS: Mapping[str, str] = {
     "agreement.approved": _("agreement approved"),
     "agreement.commented": _("clause of an agreement commented on"),
     "agreement.drafted": _("agreement drafted"),
@@ -122,4 +122,4 @@ DEEDS: Mapping[str, str] = {
 
 def event_label_of(verb: str) -> str:
     """What was done, in the reader's language."""
-    return gettext(DEEDS[verb]) if verb in DEEDS else verb
+    return gettext(EVENT_LABELS[verb]) if verb in EVENT_LABELS else verb

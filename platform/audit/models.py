@@ -63,7 +63,7 @@ class Event(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.verb} {self.subject_kind} {self.subject_id}"
 
     @property
-    def told(self) -> dict[str, object]:
+    def shown_detail(self) -> dict[str, object]:
         """The detail without what only verifiers read."""
         return {name: value for name, value in self.detail.items() if name != EVIDENCE}
 

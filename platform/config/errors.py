@@ -68,13 +68,13 @@ def answer_page(request: HttpRequest, problem: Problem) -> HttpResponse:
     if isinstance(user, User):  # an address that leads nowhere has no view, before which this would have been done
         activate_language_of(user)
     page = _PAGES.get(problem.status, "errors/problem.html")
-    response = render(request, page, _told(request, problem), status=problem.status)
+    response = render(request, page, _reported(request, problem), status=problem.status)
     for name, value in problem.headers.items():
         response.headers[name] = value
     return response
 
 
-def _told(request: HttpRequest, problem: Problem) -> dict[str, object]:
+def _reported(request: HttpRequest, problem: Problem) -> dict[str, object]:
     wait_s = int(problem.headers.get("Retry-After", 0))
     return {
         "problem": problem,
@@ -87,7 +87,7 @@ def _answer_bare(request: HttpRequest, problem: Problem, page: str) -> HttpRespo
     """Touches nothing that may be what is broken or away: no database, no session."""
     if request.path.startswith(MACHINE_PREFIXES):
         return plain_response(problem)
-    body = render_to_string(page, _told(request, problem))
+    body = render_to_string(page, _reported(request, problem))
     return HttpResponse(body, status=problem.status, headers=problem.headers)
 
 

@@ -76,13 +76,13 @@ def _sight(consortium: Consortium, allowed: set[Permission]) -> Sight:
 
 
 def _permissions_by_consortium(user: User, held: list[OrganisationRole]) -> defaultdict[UUID, set[Permission]]:
-    by_house: defaultdict[UUID, set[Permission]] = defaultdict(set)
+    by_organisation: defaultdict[UUID, set[Permission]] = defaultdict(set)
     for row in held:
-        by_house[row.organisation_id] |= in_consortium(Role(row.role))
+        by_organisation[row.organisation_id] |= in_consortium(Role(row.role))
     allowed: defaultdict[UUID, set[Permission]] = defaultdict(lambda: set(platform_permissions_of(user)))
     for consortium_id, role in ConsortiumRole.objects.filter(user=user).values_list("consortium", "role"):
         allowed[consortium_id] |= ROLES[Role(role)]
-    joined = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=by_house)
+    joined = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=by_organisation)
     for consortium_id, organisation_id in joined.values_list("consortium", "organisation"):
-        allowed[consortium_id] |= by_house[organisation_id]
+        allowed[consortium_id] |= by_organisation[organisation_id]
     return allowed

@@ -40,7 +40,7 @@ def permissions_of(
 def _consortium_permissions_of(user: User, consortium: Consortium) -> frozenset[Permission]:
     """By roles in the consortium and by roles in the organisations that are active in it: one query."""
     direct = ConsortiumRole.objects.filter(user=user, consortium=consortium)
-    by_house = OrganisationRole.objects.filter(
+    by_organisation = OrganisationRole.objects.filter(
         user=user,
         organisation__participations__consortium=consortium,
         organisation__participations__state=ParticipationState.ACTIVE,
@@ -49,7 +49,7 @@ def _consortium_permissions_of(user: User, consortium: Consortium) -> frozenset[
         direct.order_by()
         .annotate(direct=Value(True), held=F("role"))
         .values_list("direct", "held")
-        .union(by_house.order_by().annotate(direct=Value(False), held=F("role")).values_list("direct", "held"))
+        .union(by_organisation.order_by().annotate(direct=Value(False), held=F("role")).values_list("direct", "held"))
     )
     return frozenset().union(*(ROLES[Role(role)] if direct else in_consortium(Role(role)) for direct, role in rows))
 
@@ -61,11 +61,11 @@ def consortia_visible_to(user: User) -> QuerySet[Consortium]:
     if user.is_platform_administrator:
         return Consortium.objects.all()
     by_role = ConsortiumRole.objects.filter(user=user).values("consortium")
-    by_house = Participation.objects.filter(
+    by_organisation = Participation.objects.filter(
         state=ParticipationState.ACTIVE,
         organisation__in=OrganisationRole.objects.filter(user=user).values("organisation"),
     ).values("consortium")
-    return Consortium.objects.filter(Q(pk__in=by_role) | Q(pk__in=by_house))
+    return Consortium.objects.filter(Q(pk__in=by_role) | Q(pk__in=by_organisation))
 
 
 def _where_active(held: QuerySet[OrganisationRole]) -> QuerySet[Participation, Any]:
@@ -83,10 +83,10 @@ def consortia_where(user: User, permission: Permission) -> QuerySet[Consortium]:
     organisations = OrganisationRole.objects.filter(user=user, role__in=organisation_roles_allowing(permission)).values(
         "organisation"
     )
-    by_house = Participation.objects.filter(state=ParticipationState.ACTIVE, organisation__in=organisations).values(
-        "consortium"
-    )
-    return Consortium.objects.filter(Q(pk__in=held) | Q(pk__in=by_house))
+    by_organisation = Participation.objects.filter(
+        state=ParticipationState.ACTIVE, organisation__in=organisations
+    ).values("consortium")
+    return Consortium.objects.filter(Q(pk__in=held) | Q(pk__in=by_organisation))
 
 
 def active_organisations(consortium_id: UUID) -> QuerySet[Organisation]:

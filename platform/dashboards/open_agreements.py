@@ -60,7 +60,7 @@ def with_agreements_under_way(consortia: QuerySet[Consortium], user: User) -> Qu
     )
     versions = AgreementVersion.objects.filter(consortium=OuterRef("pk"), state__in=GOING_AROUND).order_by()
     drafts = consortia_where(user, Permission.AGREEMENT_DRAFT).values("pk")
-    found = Subquery(versions.values(told=reported)[:1], output_field=JSONField())
+    found = Subquery(versions.values(detail=reported)[:1], output_field=JSONField())
     return consortia.annotate(going_around=Case(When(pk__in=drafts, then=found), default=None))
 
 

@@ -29,7 +29,7 @@ from training.models import Job
 log = logging.getLogger(__name__)
 LOOK_BACK = 5000
 """Ids of events are given before their transactions end: one may become visible after a later one."""
-TELL_WITHIN = timedelta(hours=6)
+NOTIFY_WITHIN = timedelta(hours=6)
 """What is older is no news: after a long pause of the workers nobody gets a day's mails at once."""
 WEBHOOKS_MAX = 10
 TRIALS_AT_ONCE_MAX = 2
@@ -44,7 +44,7 @@ def gather(*, by: Actor) -> int:
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
     known = Notice.objects.order_by("-event_id").values_list("event_id", flat=True).first()
     after = max(0, min(newest, known if known is not None else newest) - LOOK_BACK)
-    events = Event.objects.filter(id__gt=after, verb__in=Kind.values, at__gte=timezone.now() - TELL_WITHIN)
+    events = Event.objects.filter(id__gt=after, verb__in=Kind.values, at__gte=timezone.now() - NOTIFY_WITHIN)
     fresh = list(events.exclude(id__in=Notice.objects.filter(event_id__gt=after).values("event_id")).order_by("id"))
     return sum(_made(event) for event in fresh)
 
@@ -56,7 +56,7 @@ def _made(event: Event) -> bool:
     except (OperationalError, InterfaceError):
         raise  # the database is away: nothing else will work either
     except Exception:
-        log.exception("event %s (%s) can't be told of", event.id, event.verb)
+        log.exception("event %s (%s) can't be notified", event.id, event.verb)
         return False
     return True
 

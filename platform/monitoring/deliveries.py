@@ -71,7 +71,7 @@ def _claim() -> Delivery | None:
 
 def _try(delivery: Delivery) -> None:
     try:
-        if not _may_be_told(delivery):
+        if not _may_be_notified(delivery):
             _drop(delivery)
             return
         _send(delivery)
@@ -92,13 +92,13 @@ def _try(delivery: Delivery) -> None:
 
 
 def _drop(delivery: Delivery) -> None:
-    message = "This person may no longer be told of it."
+    message = "This person may no longer be notified of it."
     Delivery.objects.filter(id=delivery.id).update(
         state=Delivery.State.FAILED, code="delivery.not_permitted", error=message
     )
 
 
-def _may_be_told(delivery: Delivery) -> bool:
+def _may_be_notified(delivery: Delivery) -> bool:
     """Whether they still may when it is sent: it may have waited for hours for their server to come back."""
     event = Event.objects.filter(id=delivery.notice.event_id).first()
     if event is None:

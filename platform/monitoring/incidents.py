@@ -16,7 +16,7 @@ from silos.models import Silo
 from training.models import Order
 
 INCIDENTS = frozenset({Kind.ORDER_REFUSED, Kind.UPDATE_REJECTED, Kind.RECORD_CHANGED, Kind.SILO_REVOKED})
-TOLD_AGAIN_AFTER = timedelta(days=1)
+REPORTED_AGAIN_AFTER = timedelta(days=1)
 
 
 def silo_of(event: Event) -> Silo | None:
@@ -48,5 +48,5 @@ def is_old_news(event: Event, path: str) -> bool:
     before = Notice.objects.filter(kind=event.verb, job_id=event.job_id, path=path, event_id__lt=event.id)
     return (
         event.verb in INCIDENTS
-        and before.exclude(text="").filter(at__gt=event.at - TOLD_AGAIN_AFTER, at__lte=event.at).exists()
+        and before.exclude(text="").filter(at__gt=event.at - REPORTED_AGAIN_AFTER, at__lte=event.at).exists()
     )

@@ -23,7 +23,7 @@ class Rule:
     why: str
     launcher: bool = False
     consortium_roles: tuple[Role, ...] = ()
-    house_roles: tuple[Role, ...] = ()
+    organisation_roles: tuple[Role, ...] = ()
     """Of the organisation that it is about."""
     by_default: frozenset[str] = frozenset()
     member_roles: tuple[Role, ...] = ()
@@ -32,7 +32,7 @@ class Rule:
 
 LAUNCHER = "launcher"
 _STEWARD, _BY_STEWARD = (Role.STEWARD,), frozenset({Role.STEWARD})
-_ADMINISTRATOR, _HOUSE = Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINISTRATOR
+_ADMINISTRATOR, _ORGANISATION = Role.CONSORTIUM_ADMINISTRATOR, Role.ORGANISATION_ADMINISTRATOR
 
 RULES: Mapping[Kind, Rule] = {
     Kind.JOB_COMPLETED: Rule(
@@ -57,39 +57,39 @@ RULES: Mapping[Kind, Rule] = {
         _("You belong to its IT, or administer its organisation."),
         False,
         (),
-        (Role.SILO_IT, _HOUSE),
+        (Role.SILO_IT, _ORGANISATION),
         frozenset({Role.SILO_IT}),
     ),
-    Kind.SILO_PRESENTED: Rule(_("You may confirm it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.SILO_PRESENTED: Rule(_("You may confirm it."), False, (), (_ORGANISATION,), frozenset({_ORGANISATION})),
     Kind.ORDER_REFUSED: Rule(
         _("You launched the job, administer the consortium, or belong to the silo's IT."),
         True,
         (_ADMINISTRATOR,),
-        (Role.SILO_IT, _HOUSE),
+        (Role.SILO_IT, _ORGANISATION),
         frozenset({LAUNCHER, Role.SILO_IT}),
     ),
     Kind.UPDATE_REJECTED: Rule(
         _("You launched the job, administer the consortium, or belong to the silo's IT."),
         True,
         (_ADMINISTRATOR,),
-        (Role.SILO_IT, _HOUSE),
+        (Role.SILO_IT, _ORGANISATION),
         frozenset({LAUNCHER, _ADMINISTRATOR, Role.SILO_IT}),
     ),
     Kind.RECORD_CHANGED: Rule(
         _("You administer or audit the consortium, or belong to the silo's IT."),
         False,
         (_ADMINISTRATOR, Role.AUDITOR),
-        (Role.SILO_IT, Role.AUDITOR, _HOUSE),
+        (Role.SILO_IT, Role.AUDITOR, _ORGANISATION),
         frozenset({_ADMINISTRATOR, Role.AUDITOR, Role.SILO_IT}),
     ),
     Kind.SILO_REVOKED: Rule(
         _("You belong to its IT, watch over its data, or administer its organisation."),
         False,
         (),
-        (Role.SILO_IT, Role.STEWARD, _HOUSE),
-        frozenset({Role.SILO_IT, Role.STEWARD, _HOUSE}),
+        (Role.SILO_IT, Role.STEWARD, _ORGANISATION),
+        frozenset({Role.SILO_IT, Role.STEWARD, _ORGANISATION}),
     ),
-    Kind.INVITATION: Rule(_("You may answer it."), False, (), (_HOUSE,), frozenset({_HOUSE})),
+    Kind.INVITATION: Rule(_("You may answer it."), False, (), (_ORGANISATION,), frozenset({_ORGANISATION})),
     Kind.AGREEMENT_PROPOSED: Rule(_("You are steward of a member."), member_roles=_STEWARD, by_default=_BY_STEWARD),
     Kind.AGREEMENT_SIGNING: Rule(_("You are steward of a member."), member_roles=_STEWARD, by_default=_BY_STEWARD),
     Kind.PLAN_PROPOSED: Rule(
@@ -110,9 +110,9 @@ def people_for(kind: Kind, event: Event) -> QuerySet[User]:
             wanted |= Q(pk__in=people_in(launched.consortium).filter(pk=launched.launched_by_id).values("pk"))
     if rule.consortium_roles and event.consortium_id:
         wanted |= Q(consortium_roles__consortium=event.consortium_id, consortium_roles__role__in=rule.consortium_roles)
-    if rule.house_roles and event.organisation_id:
+    if rule.organisation_roles and event.organisation_id:
         wanted |= Q(
-            organisation_roles__organisation=event.organisation_id, organisation_roles__role__in=rule.house_roles
+            organisation_roles__organisation=event.organisation_id, organisation_roles__role__in=rule.organisation_roles
         )
     if rule.member_roles and event.consortium_id:
         held = OrganisationRole.objects.filter(

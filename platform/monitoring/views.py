@@ -110,7 +110,7 @@ def _page(
             }
             for kind in Kind
         ],
-        "letters": settings.EMAIL_CONFIGURED,
+        "sends_emails": settings.EMAIL_CONFIGURED,
         "webhooks": user.webhooks.all(),
         "deliveries": [
             {"sent": sent, "subject": subject_of(sent.notice)}

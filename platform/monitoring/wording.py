@@ -45,7 +45,7 @@ class NoticeText:
         return self.kept_subject or _(SUBJECTS[self.kind]) % self.names
 
 
-MISSING_TOLD = 10
+MISSING_REPORTED = 10
 """Lines of an e-mail on whose work is missing; the page has them all."""
 SUBJECTS = {
     Kind.JOB_COMPLETED: gettext_noop("Completed: %(job)s"),
@@ -121,7 +121,7 @@ def _of_job(kind: Kind, job: Job, detail: Mapping[str, Any]) -> NoticeText:
 
 def _missing_work(job: Job) -> str:
     """Whose work is missing in a job that is complete, and why."""
-    lines = [f"{one.silo.name}: {one.reason} {one.remedy} ({one.code})" for one in absences_in(job)[:MISSING_TOLD]]
+    lines = [f"{one.silo.name}: {one.reason} {one.remedy} ({one.code})" for one in absences_in(job)[:MISSING_REPORTED]]
     return "\n\n" + "\n".join((_("Some rounds counted without every silo:"), *lines)) if lines else ""
 
 

@@ -17,7 +17,7 @@ class CombinedMetrics(serializers.Serializer[Any]):
 
     accuracy = serializers.FloatField(required=False, help_text="Where the target has classes, as loss and auc.")
     loss = serializers.FloatField(required=False)
-    silos = serializers.IntegerField(required=False, help_text="How many silos told.")
+    silos = serializers.IntegerField(required=False, help_text="How many silos reported.")
     combination = serializers.CharField(required=False, help_text="How the silos' figures were put together.")
     auc = serializers.FloatField(required=False, allow_null=True, help_text="Always null; auc_unavailable says why.")
     auc_unavailable = serializers.CharField(required=False)

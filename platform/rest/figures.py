@@ -34,7 +34,9 @@ def figure_written(metric: Metric, value: object) -> str:
     if metric.significant_digits is None:
         return str(floatformat(value, metric.digits))
     decimals = max(0, metric.digits - 1 - power)
-    return str(floatformat(value, decimals if metric.decimals_told is None else min(decimals, metric.decimals_told)))
+    return str(
+        floatformat(value, decimals if metric.decimals_disclosed is None else min(decimals, metric.decimals_disclosed))
+    )
 
 
 def numbers_in(figures: Mapping[str, object]) -> dict[str, float]:

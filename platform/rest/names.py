@@ -26,7 +26,7 @@ def one_line(text: str, field: str | None = None) -> str:
     """The name as it is kept. Raises Invalid ``name.not_one_line`` for what can't be one."""
     name = _spaced(unicodedata.normalize("NFC", text))
     if not is_plain_line(name):
-        raise Invalid(CODE, _told(), field)
+        raise Invalid(CODE, _message(), field)
     return name
 
 
@@ -42,7 +42,7 @@ def _spaced(text: str) -> str:
     return " ".join(part for part in plain.split(" ") if part)
 
 
-def _told() -> str:
+def _message() -> str:
     return _("A name is one line, without invisible characters. Type it again rather than paste it.")
 
 

@@ -85,34 +85,34 @@ def lacks(silo: Silo, needs: Needs) -> Iterator[Violation]:
         yield Violation("silo.protocol", CLAUSE, PROTOCOL_VERSION)
         return
     for kind in needs.kinds:
-        if kind not in _told(silo, "kinds"):
+        if kind not in _reported(silo, "kinds"):
             yield Violation("silo.lacks_kind", CLAUSE, kind)
-    if needs.protection is not None and needs.protection not in _told(silo, "protection"):
+    if needs.protection is not None and needs.protection not in _reported(silo, "protection"):
         yield Violation("silo.lacks_protection", CLAUSE, needs.protection)
     else:
         for payload in needs.payloads:
-            if payload not in _told(silo, "payloads"):
+            if payload not in _reported(silo, "payloads"):
                 yield Violation("silo.lacks_payload", CLAUSE, payload)
-    if needs.family == PLAN and PLAN not in _told(silo, "families"):
+    if needs.family == PLAN and PLAN not in _reported(silo, "families"):
         yield Violation("silo.lacks_runner", CLAUSE)
-    elif needs.family is not None and needs.family not in _told(silo, "families"):
+    elif needs.family is not None and needs.family not in _reported(silo, "families"):
         yield Violation("silo.lacks_family", CLAUSE, needs.family)
-    if needs.target is not None and needs.target not in _told(silo, "targets"):
+    if needs.target is not None and needs.target not in _reported(silo, "targets"):
         yield Violation("silo.lacks_target", CLAUSE, needs.target)
 
 
 def capability_rows(silo: Silo) -> list[CapabilityRow]:
     """What the connector can do, in the order of the table, and then what only it knows of."""
     reported = silo.capabilities if isinstance(silo.capabilities, dict) else {}
-    known = [CapabilityRow(str(title), _told(silo, name)) for name, title in TITLES.items()]
-    return known + [CapabilityRow(name, _told(silo, name)) for name in reported if name not in TITLES]
+    known = [CapabilityRow(str(title), _reported(silo, name)) for name, title in TITLES.items()]
+    return known + [CapabilityRow(name, _reported(silo, name)) for name in reported if name not in TITLES]
 
 
 def _is_understood(silo: Silo) -> bool:
     """Whether any of the versions that its connector speaks is heard here: also later ones of this major are."""
-    return any(map(is_understood, _told(silo, "protocols")))
+    return any(map(is_understood, _reported(silo, "protocols")))
 
 
-def _told(silo: Silo, name: str) -> tuple[str, ...]:
+def _reported(silo: Silo, name: str) -> tuple[str, ...]:
     reported = silo.capabilities.get(name) if isinstance(silo.capabilities, dict) else None
     return tuple(str(one) for one in reported) if isinstance(reported, list) else ()

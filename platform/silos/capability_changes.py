@@ -19,7 +19,7 @@ from silos.capabilities import TITLES
 from silos.models import Silo
 
 APART = timedelta(hours=1)
-VALUES_TOLD_MAX = 20
+VALUES_RECORDED_MAX = 20
 
 Capabilities = Mapping[str, list[str]]
 
@@ -57,8 +57,8 @@ def _change(old: Capabilities, new: Capabilities) -> dict[str, object]:
     if not names:
         return {}
     return {
-        "old": {name: old.get(name, [])[:VALUES_TOLD_MAX] for name in names},
-        "new": {name: new.get(name, [])[:VALUES_TOLD_MAX] for name in names},
+        "old": {name: old.get(name, [])[:VALUES_RECORDED_MAX] for name in names},
+        "new": {name: new.get(name, [])[:VALUES_RECORDED_MAX] for name in names},
     }
 
 

@@ -50,7 +50,7 @@ _REMEMBER_OF_SILO = """
     SELECT silo.*, EXISTS (SELECT FROM new) FROM silo
 """
 _KEYS_MAX = 10_000
-_STANDING = "SELECT state, transport_key FROM silos_silo WHERE id = %(silo)s"
+_ACTIVE = "SELECT state, transport_key FROM silos_silo WHERE id = %(silo)s"
 _keys: dict[UUID, PublicKey] = {}
 """Transport keys by silo, to verify with; every request asks the database whether the key is still the silo's."""
 
@@ -104,7 +104,7 @@ def check_still_admitted(silo: Silo) -> None:
 
     Raises Refused 403 ``silo.revoked`` or ``silo.unconfirmed``, Untrusted ``signature.invalid``.
     """
-    found = database.fetch(_STANDING, {"silo": silo.id})
+    found = database.fetch(_ACTIVE, {"silo": silo.id})
     if not found or found[0][1] is None or bytes(found[0][1]) != bytes(silo.transport_key or b""):
         raise Untrusted("signature.invalid", "The signature of the request does not hold.")
     _check_may_work(found[0][0])

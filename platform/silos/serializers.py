@@ -78,7 +78,7 @@ class SiloOut(serializers.ModelSerializer[Silo]):
     )
     capabilities = serializers.DictField(
         child=serializers.ListField(child=serializers.CharField()),
-        help_text="What its connector told last that it can do, by names: `protocols`, `kinds` of order, `protection`, "
+        help_text="What its connector last said that it can do, by names: `protocols`, `kinds` of order, `protection`, "
         "`families`, `targets`, `payloads`, and what only a later connector knows of.",
     )
     needs_upgrade = serializers.SerializerMethodField(

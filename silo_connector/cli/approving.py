@@ -37,12 +37,13 @@ def approve(options: argparse.Namespace) -> int:
     if not reviewer:
         raise Invalid("arguments", "Say with --reviewer who has read the plan: the agreement may ask for two people.")
     if not is_plain_line(reviewer):
-        raise Invalid("arguments", "The reviewer's name has characters that a reader does not see. Type it anew.")
+        raise Invalid("arguments", "The reviewer's name has characters that a reader does not see. Type it again.")
     key, pinned = key_of(options, config, _ELSEWHERE)
     store = None if config is None or pinned is None else PlanStore(config.trainer_state, pinned.key)
     _show(plan, store, options.reviews, config)
     verdict = "refuse" if options.refuse else "approve"
-    print(wrapped(f"You {verdict} it as {reviewer}, with the key {key.public.fingerprint}. Name and note are told."))
+    signed_as = f"You {verdict} it as {reviewer}, with the key {key.public.fingerprint}."
+    print(wrapped(f"{signed_as} Name and note are shown to the other members."))
     if not options.yes and not confirmed(verdict):
         raise Invalid("plan.not_confirmed", "Nothing was signed.")
     review = CodeReview(

@@ -51,7 +51,7 @@ def check(options: argparse.Namespace) -> int:
     if not found:
         print("     No job is known here yet.")
     for job in found:
-        _tell(job, config, policy, Store(config.trainer_state, pinned.key), pinned.key.encoded)
+        _print(job, config, policy, Store(config.trainer_state, pinned.key), pinned.key.encoded)
     return 0
 
 
@@ -114,7 +114,7 @@ def _latest(jobs: Iterator[_Job]) -> list[_Job]:
     return list(found.values())
 
 
-def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: str) -> None:
+def _print(job: _Job, config: Config, policy: Policy, store: Store, signatory: str) -> None:
     manifest = job.manifest
     print(f"\n     {printable(manifest.name)} ({manifest.job_id}): {job.where}")
     ours = [member for member in manifest.cohort if member.signatory_key == signatory]
@@ -124,7 +124,7 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
             _rows_coarse(config, member.dataset), code_reviewers=_reviewers(config, manifest, signatory)
         )
         place = SiloContext(signatory, member.dataset, position, policy)
-        for refused in violations(_standing(job, store), manifest, job.order, place, now()):
+        for refused in violations(_status(job, store), manifest, job.order, place, now()):
             statement = True
             print(f"no   {refused.code} ({refused.clause}): {printable(refused.meaning)}")
             print(f"     -> {refused.remedy}")
@@ -136,7 +136,7 @@ def _tell(job: _Job, config: Config, policy: Policy, store: Store, signatory: st
         print("ok   It would be allowed.")
 
 
-def _standing(job: _Job, store: Store) -> AgreementStatus | None:
+def _status(job: _Job, store: Store) -> AgreementStatus | None:
     from silo_connector.trainer.orders.authorization import agreement_status, open_or_refuse
 
     if job.agreement is None:

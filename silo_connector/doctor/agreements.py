@@ -56,11 +56,11 @@ def look_at_agreements(config: Config) -> Iterator[Finding]:
     if not kept:
         yield warn(name, "No agreement has been signed here: every order is refused.", _SIGN)
     for agreement in kept:
-        yield _standing(agreement)
+        yield _status(agreement)
     yield from _uncovered(config, kept, pinned.key.encoded)
 
 
-def _standing(kept: StoredAgreement) -> Finding:
+def _status(kept: StoredAgreement) -> Finding:
     name, agreement = "agreements", kept.signed.agreement
     detail = f"{agreement.consortium}, version {agreement.version} ({kept.digest[:19]}…)"
     validity, now = agreement.terms.validity, datetime.now(UTC)

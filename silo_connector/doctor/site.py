@@ -165,7 +165,7 @@ def look_at_data(config: Config) -> Iterator[Finding]:
         except FederationError as error:
             others = len(error.more) if isinstance(error, DataError) else max(0, len(error.fields) - 1)
             more = f" ({others} more faults)" if others else ""
-            remedy = "All that is wrong is told by: silo-connector data check"
+            remedy = "All that is wrong is listed by: silo-connector data check"
             yield fail("data", f"{file.declaration.name}: {error.message}{more}", remedy)
         else:
             train, test = len(rows.train), len(rows.test)

@@ -42,7 +42,7 @@ def _breaks(config: Config) -> Iterator[Finding]:
     from silo_connector.trainer.store.log_breaks import stored_breaks
 
     try:
-        status = stored_breaks(config.trainer_state).standing
+        status = stored_breaks(config.trainer_state).unaccepted
     except FederationError as error:
         yield fail("log", error.message, "Remove the file; the next order to countersign makes it anew.")
         return

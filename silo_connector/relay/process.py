@@ -31,7 +31,7 @@ def main(config: Config) -> int:
     configure("relay", config.relay_state / "log")
     code = 0
     try:
-        asyncio.run(_until_told(config))
+        asyncio.run(_until_notified(config))
     except FederationError as error:
         LOG.error("relay.failed", code=error.code, reason=error.message)
         code = 1
@@ -42,7 +42,7 @@ def main(config: Config) -> int:
     os._exit(code)  # not after the threads of transfers, which may hang on the network for a while
 
 
-async def _until_told(config: Config) -> None:
+async def _until_notified(config: Config) -> None:
     work = asyncio.create_task(_run(config))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)

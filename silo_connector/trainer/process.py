@@ -111,7 +111,7 @@ async def _run(config: Config, gpu_share: float, network: Network) -> None:
     (config.spool / "inbox" / spool.ENROLMENT).mkdir(exist_ok=True)
     async with watch.running(LOG):
         await loop.run_in_executor(worker, trainer.start)
-        telling = asyncio.create_task(_tell(config, trainer))
+        telling = asyncio.create_task(_notify(config, trainer))
         while not telling.done():  # it never is, unless it failed
             try:
                 await loop.run_in_executor(worker, trainer.process_inbox)
@@ -131,7 +131,7 @@ async def _wait_for_identity(config: Config) -> None:
         await asyncio.sleep(1)
 
 
-async def _tell(config: Config, trainer: Trainer) -> None:
+async def _notify(config: Config, trainer: Trainer) -> None:
     """Write the status every while; the relay carries it to the platform."""
     reported = capabilities(config)
     while True:

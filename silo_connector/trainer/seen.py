@@ -9,7 +9,7 @@ from typing import Any
 
 from federation.errors import FederationError
 from federation.protocol.documents import ChainHead, SiloState, now
-from federation.protocol.documents.states import CHAINS_TOLD_MAX
+from federation.protocol.documents.states import CHAINS_REPORTED_MAX
 from federation.protocol.keys import PrivateKey
 from silo_connector.logs import Log
 from silo_connector.trainer.egress.filter import leave_acceptance, sign_if_allowed
@@ -18,7 +18,7 @@ from silo_connector.trainer.store.audit_checkpoints import stored_heads
 from silo_connector.trainer.store.log_breaks import stored_breaks
 
 LOG = Log("trainer")
-ACCEPTANCES_TOLD_MAX = 10
+ACCEPTANCES_REPORTED_MAX = 10
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,26 @@ def current_status(state: Path, key: PrivateKey, trust: Trust, highest_number: i
     """What is to be reported now; what was reported before while nothing has changed, or can't be read."""
     try:
         heads, breaks = stored_heads(state), stored_breaks(state)
-        of = (trust.silo_id, highest_number, tuple(sorted(heads.items())), tuple(breaks.standing), str(breaks.accepted))
+        of = (
+            trust.silo_id,
+            highest_number,
+            tuple(sorted(heads.items())),
+            tuple(breaks.unaccepted),
+            str(breaks.accepted),
+        )
         if of == before.of:
             return before
-        newest = sorted(heads.items(), key=lambda item: item[0] in breaks.standing, reverse=True)[:CHAINS_TOLD_MAX]
+        newest = sorted(heads.items(), key=lambda item: item[0] in breaks.unaccepted, reverse=True)[
+            :CHAINS_REPORTED_MAX
+        ]
         by_name = SiloState(
             silo_id=trust.silo_id,
             highest_number=highest_number,
             heads=tuple(ChainHead(chain=chain, **asdict(head)) for chain, head in newest),
-            platform_older=bool(breaks.standing),
+            platform_older=bool(breaks.unaccepted),
             made_at=now(),
         )
-        accepted = list(breaks.accepted.values())[-ACCEPTANCES_TOLD_MAX:]
+        accepted = list(breaks.accepted.values())[-ACCEPTANCES_REPORTED_MAX:]
         leaving = [leave_acceptance(json.dumps(one).encode(), trust.signatory_key) for one in accepted]
         return SiloStatus(json.loads(sign_if_allowed(by_name, key)), tuple(json.loads(one) for one in leaving), of)
     except (FederationError, OSError) as error:

@@ -81,7 +81,7 @@ def test_yesterdays_backup_under_silos_that_saw_today(federation: Federation, tm
     until("every silo tells that its numbers are ahead", lambda: rows(ahead) == [(len(states),)])
 
     # nobody countersigns the other log, and everybody is informed
-    until("every trainer notes the break", lambda: all(chain in stored_breaks(one).standing for one in states))
+    until("every trainer notes the break", lambda: all(chain in stored_breaks(one).unaccepted for one in states))
     until("the platform knows", lambda: rows("SELECT count(DISTINCT silo_id) FROM audit_losthead") == [(4,)])
     assert rows("SELECT count(*) FROM audit_event WHERE verb = 'log.restored'") == [(1,)]
     until("it is shown", lambda: rows("SELECT count(*) FROM silos_silo WHERE platform_older") == [(4,)])

@@ -121,9 +121,9 @@ def test_every_silo_refuses_a_log_that_was_rewritten(
         now = stored_heads(state)[chain]  # perhaps a later one of the true log, whose order was on its way
         assert now == head or true[now.position] == now.digest
 
-    def is_told() -> bool:
+    def is_recorded() -> bool:
         with psycopg.connect(ensemble.coordinator.services.postgres.url()) as database:
             question = "SELECT count(DISTINCT silo_id) FROM training_order WHERE kind = 'checkpoint' AND code = ANY(%s)"
             return database.execute(question, [list(expected)]).fetchone() == (len(states),)
 
-    until("the platform knows of every refusal", is_told)
+    until("the platform knows of every refusal", is_recorded)

@@ -112,7 +112,7 @@ def page_of(federation: Federation, tail: str = "") -> str:
     return f"/consortia/{federation.consortium.id}/agreement/{tail}"
 
 
-def hand_in(client: Client, version: AgreementVersion, sealed: bytes) -> Any:
+def upload_signed(client: Client, version: AgreementVersion, sealed: bytes) -> Any:
     """The answer to a signed file that is uploaded on the version's page."""
     file = SimpleUploadedFile("signed.json", sealed, content_type="application/json")
     return client.post(f"/agreements/{version.pk}/signature/", {"document": file})

@@ -155,7 +155,7 @@ def order_of(manifest: Manifest, **changes: Any) -> Order:
 class Case:
     """A question to `decide`."""
 
-    standing: AgreementStatus | None
+    status: AgreementStatus | None
     manifest: Manifest
     order: Order | None
     place: SiloContext
@@ -163,13 +163,13 @@ class Case:
 
     def decide(self) -> Violation | None:
         """The answer."""
-        return authorize(self.standing, self.manifest, self.order, self.place, self.moment)
+        return authorize(self.status, self.manifest, self.order, self.place, self.moment)
 
     def under(self, terms: Terms) -> Case:
         """The same question under an agreement with other terms; its hash is taken to be that which all have signed."""
-        assert self.standing is not None
-        agreement = self.standing.agreement.model_copy(update={"terms": terms})
-        return replace(self, standing=replace(self.standing, agreement=agreement))
+        assert self.status is not None
+        agreement = self.status.agreement.model_copy(update={"terms": terms})
+        return replace(self, status=replace(self.status, agreement=agreement))
 
     def asking(self, **changes: Any) -> Case:
         """The same question about a job that differs in this."""

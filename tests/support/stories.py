@@ -99,7 +99,7 @@ class Story:
         for label, value in fields.items():
             self.page.get_by_label(re.compile(label.replace("_", " "), re.IGNORECASE)).first.fill(value)
 
-    def told(self, text: str) -> Locator:
+    def says(self, text: str) -> Locator:
         """The page says so, in a message."""
         message = self.page.locator(".notice").filter(has_text=text).first
         expect(message).to_be_visible()

@@ -199,8 +199,8 @@ def orders() -> Iterator[Vector]:
     given = {"trusted": ["platform"]}
     yield good("an order to train", said, **given, bytes=b64(documents.sign_document(order(), platform)))
     bare = order(kind="key_exchange", inputs={}, outputs={})
-    told = said | {"kind": "key_exchange", "inputs": [], "outputs": []}
-    yield good("an order that brings nothing", told, **given, bytes=b64(documents.sign_document(bare, platform)))
+    summary = said | {"kind": "key_exchange", "inputs": [], "outputs": []}
+    yield good("an order that brings nothing", summary, **given, bytes=b64(documents.sign_document(bare, platform)))
     yield bad(
         "by a stranger", "signature.invalid", **given, bytes=b64(documents.sign_document(order(), key("stranger")))
     )
@@ -256,8 +256,8 @@ def submissions() -> Iterator[Vector]:
     yield good("an update", said, **given, bytes=b64(documents.sign_document(answer, silo)))
     two = {**answer.payloads, "seeds": documents.Payload(kind="masked.u32", digest=update, size_bytes=6)}
     both = answer.model_copy(update={"payloads": two})
-    told = said | {"payloads": {"update": ["update.f32", update, 6], "seeds": ["masked.u32", update, 6]}}
-    yield good("two payloads", told, **given, bytes=b64(documents.sign_document(both, silo)))
+    summary = said | {"payloads": {"update": ["update.f32", update, 6], "seeds": ["masked.u32", update, 6]}}
+    yield good("two payloads", summary, **given, bytes=b64(documents.sign_document(both, silo)))
     yield bad(
         "by another silo", "signature.invalid", **given, bytes=b64(documents.sign_document(answer, key("another silo")))
     )

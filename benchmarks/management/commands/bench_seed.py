@@ -219,7 +219,7 @@ def _consortia(count: int, silos: int, user: User) -> list[Consortium]:
     organisations = Organisation.objects.bulk_create(
         Organisation(
             name=f"Kantonsspital {TOWNS[place % len(TOWNS)]} {place // len(TOWNS) + 1}",
-            slug=f"house-{place}",
+            slug=f"organisation-{place}",
             country="CH",
             kind="hospital",
         )
@@ -300,11 +300,11 @@ def _datasets(
         )
         for place, silo in enumerate(silos)
     )
-    by_house = {dataset.silo.organisation_id: dataset for dataset in datasets}
+    by_organisation = {dataset.silo.organisation_id: dataset for dataset in datasets}
     members = Participation.objects.values_list("consortium_id", "organisation_id").order_by("organisation__slug")
     found: dict[Any, list[Dataset]] = {}
-    for consortium_id, house_id in members:
-        found.setdefault(consortium_id, []).append(by_house[house_id])
+    for consortium_id, organisation_id in members:
+        found.setdefault(consortium_id, []).append(by_organisation[organisation_id])
     return {consortium: found[consortium.id] for consortium in consortia}
 
 

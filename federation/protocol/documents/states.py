@@ -10,8 +10,8 @@ from pydantic import Field
 from federation.protocol.documents.base import Document, Encoded, Name, UtcDatetime
 from federation.protocol.documents.checkpoints import KeptHead
 
-CHAINS_TOLD_MAX = 50
-NUMBER_TOLD_MAX = 2**52
+CHAINS_REPORTED_MAX = 50
+NUMBER_REPORTED_MAX = 2**52
 """The highest number that a platform goes on above: as many again are left for its orders (2^53 is the last)."""
 
 
@@ -33,7 +33,7 @@ class SiloState(Document):
     silo_id: UUID
     highest_number: Annotated[int, Field(ge=0, le=2**53)]
     """Of all orders that were taken; 0 where none was."""
-    heads: Annotated[tuple[ChainHead, ...], Field(max_length=CHAINS_TOLD_MAX)] = ()
+    heads: Annotated[tuple[ChainHead, ...], Field(max_length=CHAINS_REPORTED_MAX)] = ()
     platform_older: bool = False
     """Whether the platform has shown an audit log that does not follow from the kept one, and nobody has accepted."""
     made_at: UtcDatetime

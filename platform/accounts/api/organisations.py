@@ -60,7 +60,7 @@ class OneOrganisation(APIView):
     @conditional
     def get(self, request: Request, organisation_id: UUID) -> Response:
         """The organisation."""
-        return _told(access_organisation(signed_in(request), organisation_id))
+        return _saved(access_organisation(signed_in(request), organisation_id))
 
     @extend_schema(request=OrganisationEdit, responses=OrganisationOut)
     @conditional
@@ -71,10 +71,10 @@ class OneOrganisation(APIView):
         known = {name: getattr(organisation, name) for name in ("name", "country", "kind")}
         wanted = known | validated(OrganisationEdit, request, partial=True)
         with seen_digest_of(request, organisation.facts_digest) as seen:
-            return _told(edit_organisation(organisation=organisation, **wanted, seen=seen, by=user))
+            return _saved(edit_organisation(organisation=organisation, **wanted, seen=seen, by=user))
 
 
-def _told(organisation: Organisation) -> Response:
+def _saved(organisation: Organisation) -> Response:
     return Response(OrganisationOut(organisation).data, headers=tag(organisation.facts_digest))
 
 

@@ -6,7 +6,7 @@ from accounts.models.organisation import likeness_of
 from accounts.models.user import normalise_email
 
 
-def compare_anew(apps, schema_editor):
+def compare_again(apps, schema_editor):
     """Of two addresses or names that are one by now the older keeps it; the other stays as it is written.
 
     Who holds an address in another spelling signs in by writing it so (`User.objects.with_address`).
@@ -28,4 +28,4 @@ class Migration(migrations.Migration):
         ("accounts", "0009_accounts_proved_before"),
     ]
 
-    operations = [migrations.RunPython(compare_anew, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(compare_again, migrations.RunPython.noop)]

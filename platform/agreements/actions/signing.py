@@ -166,7 +166,7 @@ def approve(
             "agreement.changed_meanwhile", "This is not the text that you read. Read it again, then approve it."
         )
     members = named_members(locked.consortium_id, locked.terms)
-    if organisation.pk not in {named.house_id for named in members}:
+    if organisation.pk not in {named.organisation_id for named in members}:
         raise Unprocessable("agreement.not_a_member", "Your organisation is not among this version's members.")
     if Approval.objects.filter(version=locked, organisation=organisation, user=by).exists():
         raise Conflict("agreement.approved_already", "You have approved this version already.")

@@ -65,7 +65,7 @@ class OneConsortium(APIView):
     @conditional
     def get(self, request: Request, consortium_id: UUID) -> Response:
         """The consortium."""
-        return _told(access_consortium(signed_in(request), consortium_id))
+        return _saved(access_consortium(signed_in(request), consortium_id))
 
     @extend_schema(request=ConsortiumEdit, responses=ConsortiumOut)
     @conditional
@@ -76,10 +76,10 @@ class OneConsortium(APIView):
         known = {"name": consortium.name, "description": consortium.description}
         wanted = known | validated(ConsortiumEdit, request, partial=True)
         with seen_digest_of(request, consortium.description_digest) as seen:
-            return _told(edit_consortium(consortium=consortium, **wanted, seen=seen, by=user))
+            return _saved(edit_consortium(consortium=consortium, **wanted, seen=seen, by=user))
 
 
-def _told(consortium: Consortium) -> Response:
+def _saved(consortium: Consortium) -> Response:
     return Response(ConsortiumOut(consortium).data, headers=tag(consortium.description_digest))
 
 

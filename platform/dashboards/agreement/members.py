@@ -62,7 +62,7 @@ def approve(request: HttpRequest, agreement_version_id: UUID, organisation_id: U
 def upload_signature(request: HttpRequest, agreement_version_id: UUID) -> HttpResponse:
     """Take the file that was signed on premises."""
     user = signed_in(request)
-    version, _house = access_version_for_organisation(user, agreement_version_id, Permission.AGREEMENT_APPROVE)
+    version, _organisation = access_version_for_organisation(user, agreement_version_id, Permission.AGREEMENT_APPROVE)
     form = SignatureForm(request.POST, request.FILES)
     if form.is_valid():
         with form_errors(form):

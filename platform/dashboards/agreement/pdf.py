@@ -43,7 +43,7 @@ def pdf_of(
 ) -> bytes:
     """The file. `digest` is empty and `document` None while the terms may still change."""
     name = f"Data-use agreement of {agreement.consortium}"
-    printed = _Paper(f"{name} · version {agreement.version}", digest or _UNFIXED)
+    printed = _Printable(f"{name} · version {agreement.version}", digest or _UNFIXED)
     printed.set_title(name)
     printed.set_lang("en")
     printed.set_creation_date(made_at)
@@ -81,7 +81,7 @@ def _signed(rows: Iterable[PdfSignatureRow]) -> Iterable[tuple[str, str, str]]:
         yield row.organisation, row.fingerprint, "\n".join([row.signed, *approvals])
 
 
-class _Paper(FPDF):
+class _Printable(FPDF):
     """A4 pages with the agreement's name and hash at the foot of each."""
 
     def __init__(self, foot: str, hash_text: str) -> None:

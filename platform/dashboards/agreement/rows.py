@@ -53,7 +53,7 @@ class May:
 
     draft: bool
     negotiate: bool
-    houses: tuple[Organisation, ...]
+    organisations: tuple[Organisation, ...]
     """Members of which they are steward."""
 
     @classmethod
@@ -63,7 +63,7 @@ class May:
         return cls(
             draft=Permission.AGREEMENT_DRAFT in allowed,
             negotiate=Permission.AGREEMENT_NEGOTIATE in allowed,
-            houses=tuple(organisations_in(user, version.consortium, Permission.AGREEMENT_APPROVE)),
+            organisations=tuple(organisations_in(user, version.consortium, Permission.AGREEMENT_APPROVE)),
         )
 
 
@@ -107,8 +107,8 @@ def steps_of(version: AgreementVersion, may: May) -> Steps:
         amend=not version.is_open and may.draft,
         upgrade=version.is_outdated and version.state in CURRENT and may.draft,
         comment=version.is_open and may.negotiate,
-        sign=signing and bool(may.houses),
-        suspend=state in CURRENT and bool(may.houses),
+        sign=signing and bool(may.organisations),
+        suspend=state in CURRENT and bool(may.organisations),
     )
 
 
@@ -126,7 +126,7 @@ def own_parts(user: User, may: May, parties: Sequence[PartyRow]) -> list[OwnPart
     by_id = {party.organisation_id: party for party in parties}
     return [
         OwnPart(organisation, party, any(approval.user_id == user.pk for approval in party.approvals))
-        for organisation in may.houses
+        for organisation in may.organisations
         if (party := by_id.get(organisation.pk)) is not None
     ]
 

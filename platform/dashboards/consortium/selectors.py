@@ -41,13 +41,16 @@ def members_of(consortium: Consortium, user: User) -> list[Member]:
     order = list(ParticipationState)
     leavable = set(organisations_that_may_leave(user, consortium).values_list("pk", flat=True))
     rows = consortium.participations.select_related("organisation").order_by("organisation__name")
-    per_house: dict[UUID, int] = {}
+    per_organisation: dict[UUID, int] = {}
     for organisation in silos_of(consortium).exclude(state=SiloState.REVOKED).values_list("organisation_id", flat=True):
-        per_house[organisation] = per_house.get(organisation, 0) + 1
+        per_organisation[organisation] = per_organisation.get(organisation, 0) + 1
     active_first = sorted(
         rows, key=lambda row: (row.state != ParticipationState.ACTIVE, order.index(ParticipationState(row.state)))
     )
-    return [Member(row, per_house.get(row.organisation_id, 0), row.organisation_id in leavable) for row in active_first]
+    return [
+        Member(row, per_organisation.get(row.organisation_id, 0), row.organisation_id in leavable)
+        for row in active_first
+    ]
 
 
 def people_of(consortium: Consortium, user: User) -> list[Person]:

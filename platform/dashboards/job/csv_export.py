@@ -30,7 +30,7 @@ _COLUMNS = {
     "close_reason": "step.close_reason",
     "silo_id": "orders.silo_id",
     "silo": "silo.name",
-    "organisation": "house.name",
+    "organisation": "organisation.name",
     "state": "orders.state",
     "outcome": _OUTCOME,
     "code": "orders.code",
@@ -49,7 +49,7 @@ _ROWS = """
     JOIN training_step step ON step.round_id = round.id
     JOIN training_order orders ON orders.step_id = step.id
     JOIN silos_silo silo ON silo.id = orders.silo_id
-    JOIN accounts_organisation house ON house.id = silo.organisation_id
+    JOIN accounts_organisation organisation ON organisation.id = silo.organisation_id
     LEFT JOIN registry_modelversion base ON base.id = orders.base_version_id
     LEFT JOIN training_submission answer ON answer.order_id = orders.id
     LEFT JOIN training_evaluation score

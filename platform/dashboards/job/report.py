@@ -99,7 +99,7 @@ def _converges(versions: Sequence[VersionRow], target: Target) -> Answer:
 def _private(job: Job) -> Answer:
     mode = job.request["protection"]["mode"]
     reported = (
-        _(mode_of(mode).told_as),
+        _(mode_of(mode).described_as),
         _("Figures of fewer rows than %(number)s, and counts below it, are withheld.")
         % {"number": job.request["limits"]["minimum_cell"]},
     )
@@ -139,8 +139,8 @@ def _communication(
 
 def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: Sequence[Member], job: Job) -> Answer:
     question, failure = _("What happens when silos drop out?"), _("no plan for stragglers and dropouts")
-    told_of = tally(row.state for row in work)
-    counted, settled = told_of.included, told_of.settled
+    counts = tally(row.state for row in work)
+    counted, settled = counts.included, counts.settled
     if not settled:
         return Answer(question, failure)
     abandoned = sum(one.state == "abandoned" for one in times)
@@ -157,7 +157,7 @@ def _stragglers(work: Sequence[WorkRow], times: Sequence[RoundTimes], members: S
                 "abandoned": abandoned,
             }
         ),
-        *(f"{number_format(count)}: {label}." for label, count in told_of.others),
+        *(f"{number_format(count)}: {label}." for label, count in counts.others),
         _("A round needs %(quorum)s silos and waits %(seconds)s s for them.")
         % {"quorum": job.quorum, "seconds": number_format(job.round_deadline_s, 0)},
         _("Its rounds wait %(wait)s.") % {"wait": job.get_wait_display()},

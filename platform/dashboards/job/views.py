@@ -58,7 +58,7 @@ def overview(request: HttpRequest, job_id: UUID) -> HttpResponse:
     newest = Event.objects.filter(job_id=job.id).order_by("-id").values_list("id", flat=True).first() or 0
     members = series.members_of(job)
     context = {
-        **_standing(job, user, members),
+        **_status(job, user, members),
         "tab": "overview",
         "charts": overview_charts(job, members),
         "newest_event_id": newest,
@@ -75,7 +75,7 @@ def live(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = access_job(user, job_id)
 
     def answer(request: HttpRequest) -> HttpResponse:
-        return render(request, "dashboards/job/live.html", _standing(job, user, series.members_of(job)))
+        return render(request, "dashboards/job/live.html", _status(job, user, series.members_of(job)))
 
     return _unless_known(request, round_summaries.page_etag(job), answer)
 
@@ -255,7 +255,7 @@ def frame_of(job: Job, user: User) -> dict[str, Any]:
     }
 
 
-def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]:
+def _status(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]:
     times = series.round_times_of(job, series.drawn(ROUNDS_ATTENDED, members, CELLS_MAX))
     numbers = {one.number for one in times}
     moved = series.traffic_of(job, numbers)
@@ -263,7 +263,7 @@ def _standing(job: Job, user: User, members: Sequence[Member]) -> dict[str, Any]
     finished = [one.total_s for one in series.closed_rounds(times) if one.total_s is not None]
     return {
         **frame_of(job, user),
-        "standing": selectors.job_status(job),
+        "status": selectors.job_status(job),
         "absences": absences_in(job),
         "attendance": participation(series.order_state_rows(job, numbers), times, members),
         "times": times,

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 DATASETS_SHOWN = 6
 WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 44, 50, 10
-LETTERS = 23
+CHARACTERS_MAX = 23
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _updates(count: int) -> str:
 
 def cut(text: str) -> str:
     """No longer than a box is wide."""
-    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
+    return text if len(text) <= CHARACTERS_MAX else f"{text[: CHARACTERS_MAX - 1]}…"
 
 
 def _edge(start: Node, end: Node) -> str:

@@ -130,7 +130,7 @@ def review(request: HttpRequest, plan_id: UUID, organisation_id: UUID) -> HttpRe
 def upload_review(request: HttpRequest, plan_id: UUID) -> HttpResponse:
     """Take the review that was signed on premises."""
     user = signed_in(request)
-    plan, _house = access_plan_for_organisation(user, plan_id)
+    plan, _organisation = access_plan_for_organisation(user, plan_id)
     form = SignedReviewForm(request.POST, request.FILES)
     if form.is_valid():
         with form_errors(form):

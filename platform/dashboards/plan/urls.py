@@ -14,6 +14,6 @@ urlpatterns = [
     path(f"{_PLAN}source/", views.source, name="plan-source"),
     path(f"{_PLAN}reviews/", views.reviews, name="plan-reviews"),
     path(f"{_PLAN}propose/", edit_views.propose, name="plan-propose"),
-    path(f"{_PLAN}signed-review/", edit_views.upload_review, name="plan-hand-in"),
+    path(f"{_PLAN}signed-review/", edit_views.upload_review, name="plan-review-upload"),
     path(f"{_PLAN}members/<uuid:organisation_id>/review/", edit_views.review, name="plan-review"),
 ]

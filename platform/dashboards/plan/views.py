@@ -65,7 +65,7 @@ def plan_page(
     organisations = organisation_review_rows(wanted.consortium, [wanted], wording)[wanted.pk]
     datasets = offered_data(user, wanted.consortium)
     dataset = _chosen(datasets, request.GET.get("dataset", ""))
-    before, by_own_house = _before(request, user, wanted)
+    before, by_own_organisation = _before(request, user, wanted)
     context = {
         **plan_frame(wanted, user),
         "naming": wording.of(wanted),
@@ -76,7 +76,7 @@ def plan_page(
         "tensors": tensors_of(wanted, dataset),
         "lines": highlighted(wanted.text),
         "before": before,
-        "by_own_house": by_own_house,
+        "by_own_organisation": by_own_organisation,
         "others": plans_of(wanted.consortium).exclude(pk=wanted.pk),
         "differences": differences(before.text, wanted.text) if before else (),
         "commands": commands_for(wanted),

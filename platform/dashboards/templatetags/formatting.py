@@ -131,9 +131,9 @@ def event_label(event: Event) -> str:
 @register.filter
 def details(event: Event) -> list[tuple[str, object]]:
     """What the record holds besides; reasons, and what rounds are shown by, in the reader's language."""
-    reported = detail_with_reason(event.told)
+    reported = detail_with_reason(event.shown_detail)
     if "code" in reported and "reason" in reported:
-        reported["reason"] = reason_of(event.told)
+        reported["reason"] = reason_of(event.shown_detail)
         reported.pop("params", None)  # they stand in the sentence
     return [_detail(name, value) for name, value in reported.items()]
 

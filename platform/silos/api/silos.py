@@ -46,7 +46,7 @@ class Silos(ListAPIView[Silo]):
         wanted = validated(NewSilo, request)
         organisation = access_organisation(user, wanted["organisation"], Permission.SILO_ENROL)
         silo = actions.create(organisation=organisation, name=wanted["name"], by=user)
-        return _told(silo, user, 201)
+        return _shown(silo, user, 201)
 
 
 class OneSilo(APIView):
@@ -92,7 +92,7 @@ class SiloConfirmation(APIView):
         """Confirm that the site shows these fingerprints: from now on the connector may work."""
         user = signed_in_afresh(request)
         silo = access_silo(user, silo_id, Permission.SILO_CONFIRM)
-        return _told(actions.confirm(silo=silo, **validated(Confirmation, request), by=user), user)
+        return _shown(actions.confirm(silo=silo, **validated(Confirmation, request), by=user), user)
 
 
 class SiloRevocation(APIView):
@@ -106,9 +106,9 @@ class SiloRevocation(APIView):
         """Revoke its keys and codes. It can be enrolled again, with a new code and new keys."""
         user = signed_in(request)
         silo = access_silo(user, silo_id, Permission.SILO_REVOKE)
-        return _told(actions.revoke(silo=silo, by=user), user)
+        return _shown(actions.revoke(silo=silo, by=user), user)
 
 
-def _told(silo: Silo, user: User, status: int = 200) -> Response:
+def _shown(silo: Silo, user: User, status: int = 200) -> Response:
     """The silo as this person sees it now."""
     return Response(SiloOut(access_silo(user, silo.id)).data, status=status)

@@ -32,7 +32,7 @@ from training.models import Order
 from training.transitions import OUTSTANDING, RECALLED, OrderState
 
 HELD_MAX = 1000
-TOLD_FOR = timedelta(hours=1)
+REPORTED_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def accept_answer(silo: Silo, data: JSON) -> JSON:
 def accept_heartbeat(silo: Silo, data: JSON) -> JSON:
     """Handle `POST /connector/v1/heartbeat`: keep the silo's report, and report which of its updates did not count."""
     record_silo_state(report=data, by=silo)
-    rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, ended_at__gt=timezone.now() - TOLD_FOR)
+    rejected = Order.objects.filter(silo=silo, state=OrderState.REJECTED, ended_at__gt=timezone.now() - REPORTED_FOR)
     with translation.override(settings.LANGUAGE_CODE):
         rows = [
             {"order_id": str(order.id), "code": order.code, "message": order.message_text}

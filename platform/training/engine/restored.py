@@ -25,7 +25,7 @@ from consortia.models import Participation
 from federation.errors import FederationError, Invalid
 from federation.protocol.chains import chain_of, consortium_of
 from federation.protocol.documents import KeptHead, LogAcceptance, SiloState, verify_document
-from federation.protocol.documents.states import NUMBER_TOLD_MAX
+from federation.protocol.documents.states import NUMBER_REPORTED_MAX
 from federation.protocol.tree_heads import TreeHead
 from silos.models import Silo
 from training.engine.kept_heads import record_kept_head
@@ -63,7 +63,7 @@ def raise_numbers(*, highest: int, by: Silo) -> bool:
 
     Who lies burns its own numbers only; above 2^52 nothing is believed, so that there is always a next number.
     """
-    if not by.orders_issued < highest <= NUMBER_TOLD_MAX:
+    if not by.orders_issued < highest <= NUMBER_REPORTED_MAX:
         return False
     with transaction.atomic():
         silo = Silo.objects.select_for_update(no_key=True).get(id=by.id)
@@ -173,12 +173,12 @@ def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
     if recent.count() >= LOST_HEADS_MAX:
         raise Invalid(
             "silo_state.too_many_breaks",
-            f"The silo has told of {LOST_HEADS_MAX} heads of {chain} that are not here, within a day.",
+            f"The silo has reported {LOST_HEADS_MAX} heads of {chain} that are not here, within a day.",
             "heads",
         )
     position = 0 if here is None else here.position
     detail: dict[str, object] = {"events": position, "kept": head.position, "digest": head.digest}
-    tell = partial(
+    record_of_log = partial(
         record,
         by=by,
         subject=by,
@@ -189,7 +189,7 @@ def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
     episode = LogRestored.objects.filter(chain=chain).order_by("-pk").first()
     if episode is None or episode.heads.filter(silo_id=by.id, acceptance__isnull=False).exists():
         episode = LogRestored.objects.create(chain=chain, position=position, found_at=timezone.now())
-        tell(verb="log.restored")
+        record_of_log(verb="log.restored")
     row, new = episode.heads.get_or_create(
         silo_id=by.id,
         position=head.position,
@@ -197,7 +197,7 @@ def _note_lost(chain: str, head: TreeHead, sealed: bytes, by: Silo) -> LostHead:
         defaults={"document": sealed, "at": timezone.now()},
     )
     if new:
-        tell(verb="log.head_lost")
+        record_of_log(verb="log.head_lost")
     return row
 
 

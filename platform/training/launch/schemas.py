@@ -12,7 +12,7 @@ from federation.protocol.dataset_differences import Difference, differences
 from federation.protocol.datasets import DatasetDeclaration, parse_declaration
 from silos.models import Dataset
 
-TOLD_MAX = 5
+DIFFERENCES_SHOWN_MAX = 5
 _SAID = {
     "type": gettext_noop("column %(name)s is of type %(first)s in the one and %(other)s in the other"),
     "levels": gettext_noop("column %(name)s has the levels %(first)s in the one and %(other)s in the other"),
@@ -44,15 +44,17 @@ def check_alike(datasets: Sequence[Dataset]) -> None:
 
 def _differing(first: Dataset, other: Dataset, declared: DatasetDeclaration, theirs: DatasetDeclaration) -> str:
     found = differences(declared, theirs)
-    message = "; ".join(_said(difference) for difference in found[:TOLD_MAX])
-    if len(found) > TOLD_MAX:
+    message = "; ".join(_said(difference) for difference in found[:DIFFERENCES_SHOWN_MAX])
+    if len(found) > DIFFERENCES_SHOWN_MAX:
         message += "; …"
-    return _("“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: %(told)s.") % {
+    return _(
+        "“%(first)s” at %(first_silo)s and “%(other)s” at %(other_silo)s are not declared alike: %(differences)s."
+    ) % {
         "first": first.title,
         "first_silo": first.silo.name,
         "other": other.title,
         "other_silo": other.silo.name,
-        "told": message,
+        "differences": message,
     }
 
 

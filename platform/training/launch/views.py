@@ -69,43 +69,43 @@ class LaunchContext:
 @login_required
 def launch_training(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     """Launch a training job; `?from=` fills in what an earlier one said."""
-    return _answer(request, _training_desk(request, consortium_id))
+    return _answer(request, _training_context(request, consortium_id))
 
 
 @login_required
 def launch_evaluation(request: HttpRequest, version_id: UUID) -> HttpResponse:
     """Launch the evaluation of a stored model."""
-    return _answer(request, _evaluation_desk(request, version_id))
+    return _answer(request, _evaluation_context(request, version_id))
 
 
 @login_required
 def launch_statistics(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     """Ask for statistics; `?dataset=` proposes this dataset and those of its schema."""
-    return _answer(request, _statistics_desk(request, consortium_id))
+    return _answer(request, _statistics_context(request, consortium_id))
 
 
 @require_POST
 @login_required
 def preview_statistics(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     """What such a form comes to, as it is filled in now."""
-    return _preview(request, _statistics_desk(request, consortium_id))
+    return _preview(request, _statistics_context(request, consortium_id))
 
 
 @require_POST
 @login_required
 def preview_training(request: HttpRequest, consortium_id: UUID) -> HttpResponse:
     """The part of the page that reports what the form comes to, as it is filled in now."""
-    return _preview(request, _training_desk(request, consortium_id))
+    return _preview(request, _training_context(request, consortium_id))
 
 
 @require_POST
 @login_required
 def preview_evaluation(request: HttpRequest, version_id: UUID) -> HttpResponse:
     """Likewise for an evaluation."""
-    return _preview(request, _evaluation_desk(request, version_id))
+    return _preview(request, _evaluation_context(request, version_id))
 
 
-def _training_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
+def _training_context(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
     user = signed_in(request)
     consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
     datasets, again = _on_offer(user, consortium), None
@@ -124,7 +124,7 @@ def _training_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
     )
 
 
-def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
+def _statistics_context(request: HttpRequest, consortium_id: UUID) -> LaunchContext:
     user = signed_in(request)
     consortium = access_consortium(user, consortium_id, Permission.JOB_LAUNCH)
     datasets = _on_offer(user, consortium, with_declarations=True)
@@ -141,7 +141,7 @@ def _statistics_desk(request: HttpRequest, consortium_id: UUID) -> LaunchContext
     )
 
 
-def _evaluation_desk(request: HttpRequest, version_id: UUID) -> LaunchContext:
+def _evaluation_context(request: HttpRequest, version_id: UUID) -> LaunchContext:
     user = signed_in(request)
     version = access_version(user, version_id)
     consortium = version.model.consortium

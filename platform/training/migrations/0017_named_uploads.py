@@ -16,7 +16,7 @@ BACKWARDS = """
 
 
 class Migration(migrations.Migration):
-    """An order may grant several uploads: a row is told by the order and the name of what is wanted."""
+    """An order may grant several uploads: a row is identified by the order and the name of what is wanted."""
 
     dependencies = [
         ("training", "0016_payloads_stand_alone"),

@@ -24,9 +24,9 @@ from training.reading.counting import OUTCOME_OF, Outcome
 from training.reading.selectors import jobs_visible_to
 from training.transitions import OrderState
 
-TOLD_FOR = timedelta(days=7)
-TOLD_MAX = 100
-ROUNDS_TOLD = 40
+SHOWN_FOR = timedelta(days=7)
+SHOWN_MAX = 100
+ROUNDS_SHOWN = 40
 """Of a job so many of its last rounds are reported; what was wrong before has been mended."""
 
 
@@ -89,13 +89,13 @@ def absences_in(job: Job) -> tuple[Absence, ...]:
     newest = job.rounds.order_by("-number").values_list("number", flat=True).first()
     if newest is None:
         return ()
-    found = missed_in(job.id, first_round=newest - ROUNDS_TOLD + 1, limit=TOLD_MAX)
+    found = missed_in(job.id, first_round=newest - ROUNDS_SHOWN + 1, limit=SHOWN_MAX)
     return _absences(found, {job.id: job}) if found else ()
 
 
 def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
     """What a silo missed lately: everything for its own people, for others what they see of the jobs."""
-    found = missed_at(silo.id, since=timezone.now() - TOLD_FOR, limit=TOLD_MAX)
+    found = missed_at(silo.id, since=timezone.now() - SHOWN_FOR, limit=SHOWN_MAX)
     if not found:
         return ()
     own = organisations_of(user).filter(pk=silo.organisation_id).exists()
@@ -104,7 +104,7 @@ def absences_at(silo: Silo, user: User) -> tuple[Absence, ...]:
 
 def absences_of(user: User) -> tuple[Absence, ...]:
     """What the silos of a person's own organisations missed lately."""
-    found = missed_by_own(user.pk, since=timezone.now() - TOLD_FOR, limit=TOLD_MAX)
+    found = missed_by_own(user.pk, since=timezone.now() - SHOWN_FOR, limit=SHOWN_MAX)
     return _absences(found, _jobs_of(found, Job.objects.all())) if found else ()
 
 

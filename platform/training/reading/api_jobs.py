@@ -51,7 +51,7 @@ class Jobs(ListAPIView[Job]):
         user = signed_in(request)
         consortium, asked = _read_launch(request, user)
         job = launch(consortium=consortium, request=asked, by=user)
-        return _told(job.id, user, 201)
+        return _changed(job.id, user, 201)
 
 
 class JobQuote(APIView):
@@ -76,7 +76,7 @@ class OneJob(APIView):
     def get(self, request: Request, job_id: UUID) -> Response:
         """Its state and reason, the round that is open, what every silo does, and how well the model does."""
         user = signed_in(request)
-        return _told(access_job(user, job_id).id, user)
+        return _changed(access_job(user, job_id).id, user)
 
 
 class JobPause(APIView):
@@ -90,7 +90,7 @@ class JobPause(APIView):
         """Open no further round; a round that is open goes on to its end and counts."""
         user = signed_in(request)
         job = control.pause(job=access_job(user, job_id, Permission.JOB_CONTROL), by=user)
-        return _told(job.id, user)
+        return _changed(job.id, user)
 
 
 class JobResume(APIView):
@@ -104,7 +104,7 @@ class JobResume(APIView):
         """Go on from where the job stands."""
         user = signed_in(request)
         job = control.resume(job=access_job(user, job_id, Permission.JOB_CONTROL), by=user)
-        return _told(job.id, user)
+        return _changed(job.id, user)
 
 
 class JobCancel(APIView):
@@ -118,7 +118,7 @@ class JobCancel(APIView):
         """End it now: open orders are called back, model versions made so far stay."""
         user = signed_in(request)
         job = control.cancel(job=access_job(user, job_id, Permission.JOB_CONTROL), by=user)
-        return _told(job.id, user)
+        return _changed(job.id, user)
 
 
 def _read_launch(request: Request, user: User) -> tuple[Consortium, dict[str, Any]]:
@@ -132,7 +132,7 @@ def _read_launch(request: Request, user: User) -> tuple[Consortium, dict[str, An
     return consortium, asked
 
 
-def _told(job_id: UUID, user: User, status: int = 200) -> Response:
+def _changed(job_id: UUID, user: User, status: int = 200) -> Response:
     """The job as it stands now."""
     job = selectors.jobs_visible_to(user).get(id=job_id)
     return Response(JobDetailOut(selectors.job_status(job)).data, status=status)

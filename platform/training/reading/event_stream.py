@@ -85,7 +85,7 @@ async def _follow(
 ) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_MAX_S
-    told_at, pause_s, follow_at = loop.time(), _AGAIN_MIN_S, loop.time()
+    written_at, pause_s, follow_at = loop.time(), _AGAIN_MIN_S, loop.time()
     with hub.waiting(notices.JOBS, following.job_id) as news:
         while not gone.done() and loop.time() < end:
             news.clear()
@@ -103,9 +103,9 @@ async def _follow(
                 await send({"type": "http.response.body", "body": END})
                 return
             if events:
-                told_at, pause_s = loop.time(), _AGAIN_MIN_S
+                written_at, pause_s = loop.time(), _AGAIN_MIN_S
                 continue
-            keep_alive_in_s = told_at + KEEP_ALIVE_S - loop.time()
+            keep_alive_in_s = written_at + KEEP_ALIVE_S - loop.time()
             wait_s = min(pause_s, keep_alive_in_s) if following.is_waiting else keep_alive_in_s
             waiting = asyncio.ensure_future(news.wait())
             either: set[asyncio.Future[Any]] = {waiting, gone}
@@ -113,8 +113,8 @@ async def _follow(
             waiting.cancel()
             if following.is_waiting:
                 pause_s = min(2 * pause_s, _AGAIN_MAX_S)
-            if not gone.done() and loop.time() >= told_at + KEEP_ALIVE_S:
-                told_at = loop.time()
+            if not gone.done() and loop.time() >= written_at + KEEP_ALIVE_S:
+                written_at = loop.time()
                 await send({"type": "http.response.body", "body": b": still here\n\n", "more_body": True})
     if not gone.done():
         await send({"type": "http.response.body", "body": b""})
@@ -171,7 +171,7 @@ def _encode(event: Event) -> bytes:
         "at": event.at.isoformat(),
         "verb": event.verb,
         "actor": event.actor_name,
-        "detail": detail_for_machines(event.told),
+        "detail": detail_for_machines(event.shown_detail),
     }
     return f"id: {event.id}\nevent: {event.verb}\ndata: {json.dumps(data)}\n\n".encode()
 

@@ -188,8 +188,8 @@ class MetricsRow:
         """The silos' evaluations, by the silos' names."""
         steps = sorted(self.round.steps.all(), key=lambda step: step.position)
         orders = [order for step in steps for order in step.orders.all() if hasattr(order, "evaluation")]
-        last_told = {order.silo_id: order.evaluation for order in orders}
-        return tuple(sorted(last_told.values(), key=lambda evaluation: evaluation.silo.name))
+        last_reported = {order.silo_id: order.evaluation for order in orders}
+        return tuple(sorted(last_reported.values(), key=lambda evaluation: evaluation.silo.name))
 
     @property
     def combined(self) -> dict[str, object]:

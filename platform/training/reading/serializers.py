@@ -72,7 +72,7 @@ class OrderOut(serializers.Serializer[OrderRow]):
     answered_at = serializers.DateTimeField(source="order.answered_at", allow_null=True)
     ended_at = serializers.DateTimeField(source="order.ended_at", allow_null=True)
     duration_s = serializers.FloatField(allow_null=True, help_text="From handing it over to the answer.")
-    phases_s = serializers.DictField(child=serializers.FloatField(), help_text="As the trainer told.")
+    phases_s = serializers.DictField(child=serializers.FloatField(), help_text="As the trainer reported.")
     bytes_down = serializers.IntegerField()
     bytes_up = serializers.IntegerField()
 

@@ -94,16 +94,16 @@ def csv_of(released: ReleasedStatistics) -> str:
     silos = released.pooled.silos
     for row in column_rows(released):
         column, name = row.column, _safe(row.column.name)
-        lines.writerow((name, "count", "", "", "", _told(column.count), column.count is None, "", silos))
+        lines.writerow((name, "count", "", "", "", _figure(column.count), column.count is None, "", silos))
         for cell in row.cells:
             level = _safe(cell.label) if cell.kind == "level" else ""
-            reported = (_told(cell.cell.count), cell.cell.count is None, cell.cell.at_least, silos)
-            lines.writerow((name, cell.kind, _told(cell.lower), _told(cell.upper), level, *reported))
+            reported = (_figure(cell.cell.count), cell.cell.count is None, cell.cell.at_least, silos)
+            lines.writerow((name, cell.kind, _figure(cell.lower), _figure(cell.upper), level, *reported))
         for figure, value in (("mean", column.mean), ("variance", column.variance)):
-            lines.writerow((name, figure, "", "", "", _told(value), value is None, "", column.moments_silos))
+            lines.writerow((name, figure, "", "", "", _figure(value), value is None, "", column.moments_silos))
         for one in column.quantiles:
-            told_by = (_told(one.lower), _told(one.upper), "", _told(one.estimate), False, "", silos)
-            lines.writerow((name, f"quantile {one.part:g}", *told_by))
+            figures = (_figure(one.lower), _figure(one.upper), "", _figure(one.estimate), False, "", silos)
+            lines.writerow((name, f"quantile {one.part:g}", *figures))
     return file.getvalue()
 
 
@@ -113,7 +113,7 @@ def _span(lower: float | None, upper: float | None) -> str:
     return f"> {lower:g}" if upper is None else f"{lower:g} – {upper:g}"
 
 
-def _told(value: float | None) -> object:
+def _figure(value: float | None) -> object:
     return "" if value is None else value
 
 

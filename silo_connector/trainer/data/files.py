@@ -24,7 +24,7 @@ FILE_BYTES_MAX = 16 << 30
 CELLS_MAX = 1 << 30
 _FIRST_RECORD_BYTES_MAX = 4 << 20
 _BLOCK_BYTES = 8 << 20
-_UNEVEN_TOLD_MAX = 20
+_UNEVEN_REPORTED_MAX = 20
 
 
 def read_columns(declaration: DatasetDeclaration, path: Path) -> dict[str, pa.ChunkedArray]:
@@ -141,7 +141,7 @@ def _check_delimiter(declaration: DatasetDeclaration, path: Path, found: set[str
 
 def _uneven(declaration: DatasetDeclaration, path: Path, expected: int, actual: int) -> DataError:
     """Which lines have more or fewer values than there are columns."""
-    found = uneven_lines(declaration, path, expected, _UNEVEN_TOLD_MAX)
+    found = uneven_lines(declaration, path, expected, _UNEVEN_REPORTED_MAX)
     texts = [f"{path}: line {line} has {values} values, not {expected}." for line, values in found]
     first, *others = texts or [f"{path}: a record has {actual} values, not {expected}."]
     return DataError("data.malformed", first, [DataError("data.malformed", text) for text in others])

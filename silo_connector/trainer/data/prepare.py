@@ -115,7 +115,7 @@ class _Work:
     """The rows between two steps. `numbers` are the rows' places in the file, for messages.
 
     What is wrong with values is kept in `errors`, and the work goes on with others in their place to find the rest.
-    `told` [rows of the file] of a column, by its name in the file, says where that was reported already.
+    `reported` [rows of the file] of a column, by its name in the file, says where that was reported already.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class _Work:
         self.numbers = np.arange(len(next(iter(columns.values())).missing))
         self.errors: list[DataError] = []
         self.raw = {name: name for name in columns}
-        self.told = reported
+        self.reported = reported
         self.features: dict[str, NDArray[np.float64]] = {}
         self.labels: NDArray[Any] = np.empty(0, dtype=np.int64)
         self._train: Mask | None = None
@@ -264,8 +264,8 @@ class _Work:
     def refuse(self, code: str, bad: Mask, name: str, why: str) -> None:
         """Note what is wrong, if it wasn't reported yet: the first such row, and how many there are."""
         raw = self.raw.get(name, name)
-        if raw in self.told:
-            bad = bad & ~self.told[raw][self.numbers]
+        if raw in self.reported:
+            bad = bad & ~self.reported[raw][self.numbers]
         if not bad.any():
             return
         place = where(self.declaration, self.path, int(self.numbers[int(np.argmax(bad))]))

@@ -94,10 +94,12 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
         raise
     except FederationError as error:
         raise Refused(error.code, error.message) from error
-    rows_told = bounds.rows.believed(found.rows)
-    is_whole = rows_told == found.rows  # otherwise the data have grown since the launch, and counts would not add up
+    rows_disclosed = bounds.rows.believed(found.rows)
+    is_whole = (
+        rows_disclosed == found.rows
+    )  # otherwise the data have grown since the launch, and counts would not add up
     table = rows.test.target.table
     by_name = {
         name: figure for name, figure in found.figures.items() if name in bounds.metrics and (is_whole or name != table)
     }
-    return EvaluationReport(rows=rows_told, figures=by_name, suppressed=found.suppressed or not is_whole)
+    return EvaluationReport(rows=rows_disclosed, figures=by_name, suppressed=found.suppressed or not is_whole)

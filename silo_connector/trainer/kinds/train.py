@@ -90,11 +90,11 @@ def train_model(
         raise Refused(error.code, error.message) from error
     if done.update_norm_l2 > manifest.limits.update_norm_l2_max:
         raise Refused("update.norm_exceeded", f"The update has norm {done.update_norm_l2:.6g}.")
-    target, rows_told = rows.train.target, bounds.rows.weight(done.rows)
+    target, rows_disclosed = rows.train.target, bounds.rows.weight(done.rows)
     report = TrainingReport(
-        rows=rows_told,
+        rows=rows_disclosed,
         steps=done.steps,
-        loss=target.training_loss_told(done.train_loss, rows_told, bounds.minimum_cell)
+        loss=target.training_loss_disclosed(done.train_loss, rows_disclosed, bounds.minimum_cell)
         if target.loss_figure in bounds.metrics
         else None,
         update_norm_l2=done.update_norm_l2,

@@ -83,7 +83,7 @@ class Authorizer:
         """
         order, moment = task.order, self._clock()
         sealed = _sealed_agreement(folder)
-        status = None if sealed is None else self._standing(sealed, task, trust)
+        status = None if sealed is None else self._status(sealed, task, trust)
         policy = self._policy_now()
         today = self._jobs.rounds_since(midnight(moment, policy), self._round_kinds, order.order_id)
         reviewed = self._reviewed(task.manifest.code_digest, trust)
@@ -146,7 +146,7 @@ class Authorizer:
         except Invalid as error:  # what the site wants can't be read, so nothing is sure to be wanted
             raise Refused(LOCAL_POLICY, error.message) from error
 
-    def _standing(self, sealed: bytes, task: JobTask, trust: Trust) -> AgreementStatus:
+    def _status(self, sealed: bytes, task: JobTask, trust: Trust) -> AgreementStatus:
         opened = self._open(sealed)
         kept = self._kept(opened, trust)
         return agreement_status(opened, kept, self._jobs.begun(task.order.job_id), task.order)

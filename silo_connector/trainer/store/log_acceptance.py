@@ -25,7 +25,7 @@ def statement(config: Config, pinned: Signatory, chain: str | None) -> LogAccept
     """What there is to be signed. Raises Invalid ``log.not_broken``, ``log.chain_required`` where several chains
     are.
     """
-    status = stored_breaks(config.trainer_state).standing
+    status = stored_breaks(config.trainer_state).unaccepted
     if not status or (chain is not None and chain not in status):
         raise Invalid("log.not_broken", "The platform has shown no log that breaks with what is kept here.")
     if chain is None and len(status) > 1:
@@ -75,7 +75,7 @@ def accept(config: Config, pinned: Signatory, sealed: bytes) -> LogAcceptance:
     if document.identity_key != identity_key(config).public.encoded:
         raise Untrusted("log.other_trainer", "The acceptance is for another trainer.")
     kept = TreeHead(**document.kept.model_dump())
-    status = stored_breaks(config.trainer_state).standing.get(document.chain)
+    status = stored_breaks(config.trainer_state).unaccepted.get(document.chain)
     if status is None or status.kept != kept or stored_heads(config.trainer_state).get(document.chain) != kept:
         raise Invalid("log.changed", "What is kept here is not what was signed for. Ask for the signature again.")
     acceptance = json.loads(sealed)

@@ -37,7 +37,7 @@ class Break:
 class Breaks:
     """By chain: the breaks that nobody has accepted, and the newest acceptance (an envelope)."""
 
-    standing: dict[str, Break] = field(default_factory=dict)
+    unaccepted: dict[str, Break] = field(default_factory=dict)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -45,22 +45,24 @@ def stored_breaks(state: Path) -> Breaks:
     """What is kept; nothing where the file is not there. Raises Invalid ``log_breaks.unreadable``."""
     try:
         body = json.loads((state / FILE).read_text())
-        return Breaks({name: _break(one) for name, one in body["standing"].items()}, dict(body["accepted"]))
+        unaccepted = body["unaccepted"] if "unaccepted" in body else body["standing"]  # as version 0.1 wrote it
+        return Breaks({name: _break(one) for name, one in unaccepted.items()}, dict(body["accepted"]))
     except FileNotFoundError:
         return Breaks()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid(
-            "log_breaks.unreadable", f"{state / FILE} is damaged: remove it, the next order tells."
+            "log_breaks.unreadable",
+            f"{state / FILE} is damaged: remove it. The next order shows whether there is a break.",
         ) from error
 
 
 def note_break(state: Path, chain: str, kept: TreeHead, shown: TreeHead) -> bool:
     """Keep that a head was shown which does not follow; whether this break is new."""
     found = stored_breaks(state)
-    before = found.standing.get(chain)
+    before = found.unaccepted.get(chain)
     is_new = before is None or before.kept != kept
     noted_at = now().isoformat() if before is None or is_new else before.noted_at
-    found.standing[chain] = Break(kept, shown, noted_at)
+    found.unaccepted[chain] = Break(kept, shown, noted_at)
     _write(state, found)
     return is_new
 
@@ -68,7 +70,7 @@ def note_break(state: Path, chain: str, kept: TreeHead, shown: TreeHead) -> bool
 def end_break(state: Path, chain: str, acceptance: dict[str, Any]) -> None:
     """The organisation has accepted the other log: its word is kept, for the platform."""
     found = stored_breaks(state)
-    found.standing.pop(chain, None)
+    found.unaccepted.pop(chain, None)
     found.accepted.pop(chain, None)
     found.accepted = {**dict(list(found.accepted.items())[1 - ACCEPTED_KEPT :]), chain: acceptance}
     _write(state, found)
@@ -79,6 +81,9 @@ def _break(statement: Mapping[str, Any]) -> Break:
 
 
 def _write(state: Path, breaks: Breaks) -> None:
-    content = {"standing": {name: asdict(one) for name, one in breaks.standing.items()}, "accepted": breaks.accepted}
+    content = {
+        "unaccepted": {name: asdict(one) for name, one in breaks.unaccepted.items()},
+        "accepted": breaks.accepted,
+    }
     with SafeDir.open(state) as folder:
         folder.replace(FILE, json.dumps(content, indent=1).encode())

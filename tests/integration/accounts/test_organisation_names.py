@@ -111,6 +111,6 @@ def test_no_name_mixes_letters_of_scripts_that_look_alike(world: World, name: st
 
 def test_names_from_before_are_compared_with_those_of_today(world: World) -> None:
     OrganisationName.objects.filter(organisation=world.south).update(likeness="0" * 64)
-    import_module("accounts.migrations.0010_spellings").compare_anew(apps, None)
+    import_module("accounts.migrations.0010_spellings").compare_again(apps, None)
     with pytest.raises(Conflict):
         rename(world.north, "South")

@@ -307,7 +307,7 @@ def test_other_addresses_stay_other_accounts(world: World) -> None:
 def test_addresses_from_before_are_kept_in_the_form_that_is_compared(world: World) -> None:
     User.objects.filter(pk=world.it.pk).update(email="it@xn--bcher-kva.example")
     User.objects.filter(pk=world.nobody.pk).update(email="platform-admin@exa\u200bmple.org")
-    importlib.import_module("accounts.migrations.0010_spellings").compare_anew(apps, None)
+    importlib.import_module("accounts.migrations.0010_spellings").compare_again(apps, None)
     assert User.objects.get(pk=world.it.pk).email == "it@b\u00fccher.example"
     assert User.objects.get(pk=world.nobody.pk).email == "platform-admin@exa\u200bmple.org"  # another has the address
 
@@ -315,7 +315,7 @@ def test_addresses_from_before_are_kept_in_the_form_that_is_compared(world: Worl
 def test_who_has_an_address_in_a_spelling_from_before_still_signs_in(world: World) -> None:
     older, newer = world.it, create_user(email="new@example.org", full_name="Newer", password=OTHER, by=TEST)
     User.objects.filter(pk=newer.pk).update(email='"it"@example.org')  # accounts made before these were one address
-    importlib.import_module("accounts.migrations.0010_spellings").compare_anew(apps, None)
+    importlib.import_module("accounts.migrations.0010_spellings").compare_again(apps, None)
     assert signed_in('"it"@example.org', OTHER) is not None
     assert signed_in("it@example.org", OTHER) is None
     assert person_with_email('"IT"@example.org') == newer

@@ -30,11 +30,11 @@ def federation(transactional_db: None, blob_root: Path) -> Federation:
 
 def test_all_sign_at_once_and_the_agreement_comes_into_force_once(federation: Federation) -> None:
     version = being_signed(federation)
-    hand_in = [
+    upload_signed = [
         partial(signing.accept_signature, envelope=signed_by(version, one.signatory), by=one.silo, via=Via.CONNECTOR)
         for one in federation.silos
     ]
-    assert at_once(*hand_in, *hand_in) == [""] * 6
+    assert at_once(*upload_signed, *upload_signed) == [""] * 6
     version.refresh_from_db()
     assert (version.state, Signature.objects.count()) == (S.IN_FORCE, 3)
     assert Event.objects.filter(verb="agreement.entered_into_force").count() == 1

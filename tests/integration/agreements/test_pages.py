@@ -18,7 +18,7 @@ from agreements.terms import clauses_of
 from agreements.transitions import AgreementState as S
 from audit.models import Event
 from federation.agreements.signing import open_agreement
-from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by
+from tests.support.agreements import being_signed, page_of, parsed, proposed, signed_by, upload_signed
 from tests.support.cohort import Cohort, browser
 from tests.support.every import every
 from tests.support.second_factors import code, telephone
@@ -56,14 +56,14 @@ ACTS = {
     "reopen/": ("administrator", "steward"),
     "withdraw/": ("administrator",),
     "terminate/": ("administrator",),
-    "members/{house}/suspend/": ("steward",),
-    "members/{house}/lift/": ("steward",),
+    "members/{organisation}/suspend/": ("steward",),
+    "members/{organisation}/lift/": ("steward",),
 }
 
 
 @pytest.mark.parametrize("tail", ACTS)
 def test_who_may_ask_to_act(cohort: Cohort, coming: AgreementVersion, tail: str) -> None:
-    address = f"/agreements/{coming.pk}/{tail.format(house=cohort.silo.organisation_id)}"
+    address = f"/agreements/{coming.pk}/{tail.format(organisation=cohort.silo.organisation_id)}"
     assert Client().get(address).status_code == 302
     events = Event.objects.count()
     for who in (*READERS, *OUT):
@@ -86,7 +86,7 @@ def test_the_overview_and_home_lead_to_what_is_to_be_done(cohort: Cohort, django
     assert f"/agreements/{version.pk}/" in browser(cohort.steward).get("/").content.decode()
     assert f"/agreements/{version.pk}/" not in browser(cohort.neighbour).get("/").content.decode()
     played = cohort.federation.silos[0]
-    answer = hand_in(browser(cohort.steward), version, signed_by(version, played.signatory))
+    answer = upload_signed(browser(cohort.steward), version, signed_by(version, played.signatory))
     assert answer.status_code == 302
     assert f"/agreements/{version.pk}/" not in browser(cohort.steward).get("/").content.decode()
 
@@ -168,11 +168,11 @@ def test_a_signature_is_submitted_and_what_is_wrong_with_a_file_is_reported(coho
         (json.dumps({"payload": "AA==", "payloadType": "x", "signatures": []}).encode(), "no agreement"),
         (signed_by(version, other), "present signatory key"),
     ):
-        answer = hand_in(browser(cohort.steward), version, sealed)
+        answer = upload_signed(browser(cohort.steward), version, sealed)
         assert answer.status_code == 422
         assert one_report in answer.content.decode()
     assert browser(cohort.scientist).post(f"/agreements/{version.pk}/signature/", {}).status_code == 403
-    assert hand_in(browser(cohort.steward), version, signed_by(version, own)).status_code == 302
+    assert upload_signed(browser(cohort.steward), version, signed_by(version, own)).status_code == 302
     assert Signature.objects.get().received_via == "browser"
 
 

@@ -173,8 +173,8 @@ def test_a_signatory_without_mandate_is_reported(federation: Federation) -> None
         ]
     )
     for sealed in (of_second, nobodys, selectors.document_of(version)):
-        hand_in = partial(signing.accept_signature, envelope=sealed, by=first.silo, via=Via.CONNECTOR)
-        refused("agreement.no_mandate", hand_in)
+        upload_signed = partial(signing.accept_signature, envelope=sealed, by=first.silo, via=Via.CONNECTOR)
+        refused("agreement.no_mandate", upload_signed)
     refused(
         "agreement.no_mandate",
         lambda: signing.accept_signature(

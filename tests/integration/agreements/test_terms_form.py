@@ -19,7 +19,7 @@ from agreements.terms import first_terms
 from agreements.transitions import AgreementState as S
 from consortia.actions import leave_consortium
 from consortia.models import Participation
-from tests.support.agreements import being_signed, hand_in, page_of, parsed, proposed, signed_by, terms_for
+from tests.support.agreements import being_signed, page_of, parsed, proposed, signed_by, terms_for, upload_signed
 from tests.support.cohort import Cohort, browser
 from tests.support.federation import TEST
 
@@ -261,7 +261,7 @@ def test_somebody_who_changed_it_meanwhile_is_informed_with_what_changed(
 
 def test_a_counter_proposal_while_it_is_signed_has_to_be_meant(cohort: Cohort) -> None:
     version = being_signed(cohort.federation)
-    hand_in(browser(cohort.steward), version, signed_by(version, cohort.federation.silos[0].signatory))
+    upload_signed(browser(cohort.steward), version, signed_by(version, cohort.federation.silos[0].signatory))
     client, address = browser(cohort.steward), f"/agreements/{version.pk}/edit/"
     mine = typed(client, address, training_limits__rounds_max="55")
     answer = client.post(address, mine)

@@ -149,4 +149,4 @@ def test_everybody_reads_what_they_may_and_what_they_did(world: World) -> None:
 
 def test_what_only_verifiers_read_is_not_notified_to_people() -> None:
     event = Event(verb="round.opened", detail={"round": 1, "evidence": {"orders": {"a": "sha256:00"}}})
-    assert event.told == {"round": 1}
+    assert event.shown_detail == {"round": 1}

@@ -75,7 +75,7 @@ def caught_up(cohort: Cohort, settings: Any) -> None:
     Delivery.objects.all().delete()
 
 
-def told_to(address: str) -> list[str]:
+def notified(address: str) -> list[str]:
     return [str(message.subject) for message in mail.outbox if message.to == [address]]
 
 
@@ -87,11 +87,11 @@ def notify() -> None:
 def test_the_launcher_is_informed_that_a_job_is_done(cohort: Cohort) -> None:
     job = run_job(cohort)
     notify()
-    assert told_to(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
+    assert notified(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
     text = mail.outbox[0].body
     assert f"/jobs/{job.id}/" in text
     assert "accuracy 0.500" in text
-    assert not told_to(cohort.neighbour.email)
+    assert not notified(cohort.neighbour.email)
     notify()
     assert len(mail.outbox) == 1
 
@@ -109,8 +109,8 @@ def test_a_pause_says_why_and_reaches_the_administrator_too(cohort: Cohort) -> N
     job = run_job(cohort, rounds_answered=1)
     control.pause(job=job, by=cohort.scientist)
     notify()
-    assert told_to(cohort.scientist.email) == [f"[Consilience] Paused: {job.name}"]
-    assert told_to(cohort.administrator.email) == [f"[Consilience] Paused: {job.name}"]
+    assert notified(cohort.scientist.email) == [f"[Consilience] Paused: {job.name}"]
+    assert notified(cohort.administrator.email) == [f"[Consilience] Paused: {job.name}"]
     assert "Paused by" in mail.outbox[0].body
 
 
@@ -173,7 +173,7 @@ def test_a_failing_address_is_tried_again_later_and_abandoned_in_the_end(cohort:
     assert (delivery.state, delivery.attempts) == ("failed", len(deliveries.BACK_OFF_S) + 1)
     assert delivery.error == "127.0.0.1 answered 500."
     assert Webhook.objects.get().failures == len(receiver.got)
-    assert told_to(cohort.scientist.email)
+    assert notified(cohort.scientist.email)
 
 
 def test_no_redirect_is_followed(cohort: Cohort, receiver: Receiver) -> None:
@@ -211,7 +211,7 @@ def test_a_worker_that_dies_while_sending_sends_it_again(cohort: Cohort, monkeyp
     assert deliveries.deliver_due(by=TEST) == 0
     Delivery.objects.update(next_try_at=timezone.now())
     assert deliveries.deliver_due(by=TEST) == 1
-    assert told_to(cohort.scientist.email)
+    assert notified(cohort.scientist.email)
 
 
 def test_a_webhook_is_its_owner_s_alone(cohort: Cohort, settings: Any) -> None:
@@ -254,7 +254,7 @@ def test_an_event_that_becomes_visible_late_is_still_delivered(cohort: Cohort) -
     )
     mail.outbox.clear()
     notify()
-    assert told_to(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
+    assert notified(cohort.scientist.email) == [f"[Consilience] Completed: {job.name}"]
     assert set(Notice.objects.values_list("kind", flat=True)) <= set(Kind.values)
 
 
@@ -268,9 +268,9 @@ def test_stewards_of_all_members_are_informed_of_an_agreement_and_nobody_else(co
     name = cohort.federation.consortium.name
     expected = [f"[Consilience] To read: the agreement of {name}", f"[Consilience] To sign: the agreement of {name}"]
     for person in (cohort.steward, other):
-        assert sorted(told_to(person.email)) == expected
+        assert sorted(notified(person.email)) == expected
     for person in (stranger, cohort.administrator, cohort.neighbour, cohort.outsider, cohort.scientist):
-        assert not told_to(person.email), person
+        assert not notified(person.email), person
     to_sign = next(message for message in mail.outbox if "To sign" in message.subject)
     assert f"/agreements/{version.pk}/" in to_sign.body
     assert plan.title in to_sign.body
@@ -286,7 +286,7 @@ def test_stewards_are_informed_once_of_a_plan_that_waits_and_may_choose_not_to_b
     for _ in range(2):
         propose(plan=plan, by=cohort.scientist)
         notify()
-    assert told_to(cohort.steward.email) == [f"[Consilience] To review: {plan.title}"]
+    assert notified(cohort.steward.email) == [f"[Consilience] To review: {plan.title}"]
     assert len(mail.outbox) == 1
     assert f"/plans/{plan.pk}/" in mail.outbox[0].body
     assert cohort.scientist.full_name not in mail.outbox[0].body

@@ -30,7 +30,7 @@ def consortium_page(cohort: Cohort, tail: str = "") -> str:
     return f"/consortia/{cohort.federation.consortium.pk}/plans/{tail}"
 
 
-def hand_in(played: PlayedSilo, sealed: bytes) -> None:
+def upload_signed(played: PlayedSilo, sealed: bytes) -> None:
     accept_review(envelope=sealed, by=played.silo, via=Via.CONNECTOR)
 
 
@@ -184,7 +184,7 @@ def test_the_source_is_shown_whole_and_nothing_in_it_is_markup(cohort: Cohort) -
 
 def test_a_plan_is_compared_with_what_the_organisation_approved_last(cohort: Cohort, plan: TrainingPlan) -> None:
     newer = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
-    hand_in(cohort.federation.silos[0], sealed_review(cohort.federation.silos[0], plan))
+    upload_signed(cohort.federation.silos[0], sealed_review(cohort.federation.silos[0], plan))
     page = browser(cohort.steward).get(f"/plans/{newer.pk}/")
     assert page.context["before"] == plan
     marks = [row.mark for row in page.context["differences"]]

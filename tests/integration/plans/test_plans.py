@@ -44,7 +44,7 @@ def refused(code: str, work: Callable[[], object]) -> FederationError:
     return caught.value
 
 
-def hand_in(cohort: Cohort, sealed: bytes, place: int = 0) -> int:
+def upload_signed(cohort: Cohort, sealed: bytes, place: int = 0) -> int:
     """A silo hands a review in; how many people of its organisation approve now."""
     return accept_review(envelope=sealed, by=cohort.federation.silos[place].silo, via=Via.CONNECTOR).reviewers
 
@@ -210,9 +210,9 @@ def test_a_plan_waits_for_a_steward_once_it_is_proposed_or_named(cohort: Cohort,
     assert plans_waiting_for(steward, 20) == []
     agree_on(cohort.federation, SOURCE, reviewers=2)
     assert [one.spoken for one in plans_waiting_for(steward, 20)] == [True]
-    hand_in(cohort, sealed_review(cohort.federation.silos[0]))
+    upload_signed(cohort, sealed_review(cohort.federation.silos[0]))
     assert [one.spoken for one in plans_waiting_for(steward, 20)] == [True], "two have to"
-    hand_in(cohort, sealed_review(cohort.federation.silos[0], reviewer="Paul Second"))
+    upload_signed(cohort, sealed_review(cohort.federation.silos[0], reviewer="Paul Second"))
     assert plans_waiting_for(steward, 20) == []
 
 
@@ -225,16 +225,16 @@ def test_signed_reviews_are_counted_by_person_and_taken_once(cohort: Cohort, pla
     assert accept_review_document(played.silo, {"document": json.loads(first)}) == {"reviewers": 1}
     assert accept_review_document(played.silo, {"document": json.loads(first)}) == {"reviewers": 1}
     assert SignedReview.objects.count() == 1
-    assert hand_in(cohort, sealed_review(played, reviewer=" rita  READER ")) == 1, "nobody is two people"
-    assert hand_in(cohort, sealed_review(played, reviewer="Paul Second")) == 2
-    assert hand_in(cohort, sealed_review(played, reviewer="Paul Second", verdict="refused")) == 0
+    assert upload_signed(cohort, sealed_review(played, reviewer=" rita  READER ")) == 1, "nobody is two people"
+    assert upload_signed(cohort, sealed_review(played, reviewer="Paul Second")) == 2
+    assert upload_signed(cohort, sealed_review(played, reviewer="Paul Second", verdict="refused")) == 0
     events = Event.objects.filter(verb="plan.reviewed_on_premises")
     assert events.count() == 4
     assert {event.consortium_id for event in events} == {plan.consortium_id}
 
 
 def test_a_review_may_come_before_the_plan(cohort: Cohort) -> None:
-    assert hand_in(cohort, sealed_review(cohort.federation.silos[0])) == 1
+    assert upload_signed(cohort, sealed_review(cohort.federation.silos[0])) == 1
     event = Event.objects.get(verb="plan.reviewed_on_premises")
     assert (event.consortium_id, event.organisation_id) == (None, cohort.silo.organisation_id)
     plan = uploaded(cohort.federation.consortium, cohort.scientist)
@@ -244,19 +244,19 @@ def test_a_review_may_come_before_the_plan(cohort: Cohort) -> None:
 
 def test_what_is_no_review_of_theirs_is_refused(cohort: Cohort, plan: TrainingPlan) -> None:
     played, other = cohort.federation.silos[:2]
-    refused("review.no_mandate", lambda: hand_in(cohort, sealed_review(other)))
-    refused("review.in_future", lambda: hand_in(cohort, sealed_review(played, at=now() + timedelta(days=1))))
-    refused("document.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\0y")))
-    refused("document.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u202ey")))
-    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\u3164y")))
-    refused("document.malformed", lambda: hand_in(cohort, sealed_review(played, reviewer="x\nApproved by y")))
-    refused("review.malformed", lambda: hand_in(cohort, sealed_review(played, note="x\u202ey")))
-    refused("review.malformed", lambda: hand_in(cohort, bytes(played.silo.certificate or b"")))
-    refused("review.too_large", lambda: hand_in(cohort, sealed_review(played) + b" " * (64 << 10)))
-    refused("envelope.malformed", lambda: hand_in(cohort, b"{}"))
+    refused("review.no_mandate", lambda: upload_signed(cohort, sealed_review(other)))
+    refused("review.in_future", lambda: upload_signed(cohort, sealed_review(played, at=now() + timedelta(days=1))))
+    refused("document.malformed", lambda: upload_signed(cohort, sealed_review(played, reviewer="x\0y")))
+    refused("document.malformed", lambda: upload_signed(cohort, sealed_review(played, reviewer="x\u202ey")))
+    refused("review.malformed", lambda: upload_signed(cohort, sealed_review(played, reviewer="x\u3164y")))
+    refused("document.malformed", lambda: upload_signed(cohort, sealed_review(played, reviewer="x\nApproved by y")))
+    refused("review.malformed", lambda: upload_signed(cohort, sealed_review(played, note="x\u202ey")))
+    refused("review.malformed", lambda: upload_signed(cohort, bytes(played.silo.certificate or b"")))
+    refused("review.too_large", lambda: upload_signed(cohort, sealed_review(played) + b" " * (64 << 10)))
+    refused("envelope.malformed", lambda: upload_signed(cohort, b"{}"))
     forged = json.loads(sealed_review(played))
     forged["signatures"][0]["sig"] = json.loads(sealed_review(other))["signatures"][0]["sig"]
-    refused("signature.invalid", lambda: hand_in(cohort, json.dumps(forged).encode()))
+    refused("signature.invalid", lambda: upload_signed(cohort, json.dumps(forged).encode()))
     steward = cohort.steward
 
     def by_steward(sealed: bytes) -> object:
@@ -273,27 +273,29 @@ def test_one_organisation_does_not_bury_a_plan_under_reviews_and_may_still_refus
     monkeypatch.setattr(actions, "REVIEWS_OF_ONE_MAX", 3)
     played, other = cohort.federation.silos[:2]
     for number in range(3):
-        hand_in(cohort, last := sealed_review(played, reviewer=f"Reader {number}"))
-    refused("review.too_many", lambda: hand_in(cohort, sealed_review(played, reviewer="One more")))
-    assert hand_in(cohort, last) == 3, "the same again is no other"
-    assert hand_in(cohort, sealed_review(played, CHANGED, reviewer="One more")) == 1
+        upload_signed(cohort, last := sealed_review(played, reviewer=f"Reader {number}"))
+    refused("review.too_many", lambda: upload_signed(cohort, sealed_review(played, reviewer="One more")))
+    assert upload_signed(cohort, last) == 3, "the same again is no other"
+    assert upload_signed(cohort, sealed_review(played, CHANGED, reviewer="One more")) == 1
     accept_review(envelope=sealed_review(other), by=other.silo, via=Via.CONNECTOR)
     for number in range(3):
-        assert hand_in(cohort, sealed_review(played, reviewer=f"Reader {number}", verdict="refused")) == 0
-    refused("review.too_many", lambda: hand_in(cohort, sealed_review(played, reviewer="Again", verdict="refused")))
+        assert upload_signed(cohort, sealed_review(played, reviewer=f"Reader {number}", verdict="refused")) == 0
+    refused(
+        "review.too_many", lambda: upload_signed(cohort, sealed_review(played, reviewer="Again", verdict="refused"))
+    )
 
 
 def test_other_signatures_in_the_file_are_passed_over(cohort: Cohort) -> None:
     played = cohort.federation.silos[0]
     sealed = json.loads(sealed_review(played))
     sealed["signatures"].append({"keyid": PrivateKey.generate().public.key_id, "sig": sealed["signatures"][0]["sig"]})
-    assert hand_in(cohort, json.dumps(sealed).encode()) == 1
+    assert upload_signed(cohort, json.dumps(sealed).encode()) == 1
     assert len(json.loads(bytes(SignedReview.objects.get().envelope))["signatures"]) == 1
 
 
 def test_a_key_that_counts_no_more_takes_its_reviews_along(cohort: Cohort, plan: TrainingPlan) -> None:
     played = cohort.federation.silos[0]
-    hand_in(cohort, sealed_review(played))
+    upload_signed(cohort, sealed_review(played))
     member_organisation = played.silo.organisation
     old = SignatoryKey.objects.get(organisation=member_organisation, state="active")
     revoke_signatory_key(signatory_key=old, by=cohort.administrator)
@@ -309,7 +311,7 @@ def test_a_key_that_counts_no_more_takes_its_reviews_along(cohort: Cohort, plan:
 
 def test_a_changed_row_counts_for_nothing(cohort: Cohort, plan: TrainingPlan) -> None:
     played = cohort.federation.silos[0]
-    hand_in(cohort, sealed_review(played, CHANGED))
+    upload_signed(cohort, sealed_review(played, CHANGED))
     SignedReview.objects.update(code_digest=plan.digest)
     assert reviewers_at(plan.digest, {played.silo.organisation_id: played.signatory.public}) == {
         played.silo.organisation_id: 0
@@ -328,7 +330,7 @@ def test_the_plan_that_an_organisation_approved_last(cohort: Cohort, plan: Train
     newer = uploaded(cohort.federation.consortium, cohort.scientist, CHANGED)
     member_organisation = cohort.silo.organisation
     assert approved_last(newer, [member_organisation]) is None
-    hand_in(cohort, sealed_review(cohort.federation.silos[0], plan))
+    upload_signed(cohort, sealed_review(cohort.federation.silos[0], plan))
     assert approved_last(newer, [member_organisation]) == plan
     assert approved_last(plan, [member_organisation]) is None
     steward_of(cohort.federation.silos[1].silo.organisation)

@@ -91,7 +91,7 @@ def own_token(world: World) -> str:
 
 
 EVERYBODY = WORLD
-HOUSE = {"name": "Fourth", "slug": "fourth", "country": "CH", "kind": "bank"}
+ORGANISATION = {"name": "Fourth", "slug": "fourth", "country": "CH", "kind": "bank"}
 ORG = "organisations/{north}/"
 CON = "consortia/{consortium}/"
 OUT = ("outsider", "nobody")
@@ -105,7 +105,7 @@ ENDPOINTS = [
         at("organisations/"),
         ("platform_admin",),
         ("administrator", "scientist", "nobody"),
-        body=lambda world: HOUSE,
+        body=lambda world: ORGANISATION,
         status=201,
         verb="organisation.created",
     ),

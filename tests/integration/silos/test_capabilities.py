@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.models import Event
 from silos.capabilities import NAMES_MAX, VALUES_MAX, bounded, capability_rows, lacks
-from silos.capability_changes import APART, VALUES_TOLD_MAX
+from silos.capability_changes import APART, VALUES_RECORDED_MAX
 from silos.health import note_heartbeat
 from silos.models import Silo
 from tests.support.cohort import Cohort, browser
@@ -20,7 +20,7 @@ from training.launch.needs import needs_of
 pytestmark = pytest.mark.django_db
 
 
-def told_of(cohort: Cohort) -> Any:
+def reported_by(cohort: Cohort) -> Any:
     return client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()["capabilities"]
 
 
@@ -29,9 +29,9 @@ def beat(cohort: Cohort, can: object) -> None:
 
 
 def test_the_signed_statement_and_each_heartbeat_say_what_a_silo_can_do(cohort: Cohort) -> None:
-    assert told_of(cohort) == capabilities()
+    assert reported_by(cohort) == capabilities()
     beat(cohort, capabilities(protection=["clear", "masked"]))
-    assert told_of(cohort)["protection"] == ["clear", "masked"]
+    assert reported_by(cohort)["protection"] == ["clear", "masked"]
     page = browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
     assert "What its connector can do" in page
     assert "clear, masked" in page
@@ -40,12 +40,12 @@ def test_the_signed_statement_and_each_heartbeat_say_what_a_silo_can_do(cohort: 
 @pytest.mark.parametrize("report", [{}, {"trainer": None}, {"trainer": {}}, {"trainer": {"capabilities": "all"}}])
 def test_a_silo_without_a_trainer_s_report_can_do_what_it_reported_last(cohort: Cohort, report: dict[str, Any]) -> None:
     note_heartbeat(by=cohort.silo, report=report)
-    assert told_of(cohort) == capabilities()
+    assert reported_by(cohort) == capabilities()
 
 
 def test_names_that_are_not_known_yet_are_kept_and_do_no_harm(cohort: Cohort) -> None:
     beat(cohort, capabilities(kinds=["train", "evaluate", "dream"], compressions=["zstd"]))
-    assert told_of(cohort)["compressions"] == ["zstd"]
+    assert reported_by(cohort)["compressions"] == ["zstd"]
     assert not list(lacks(Silo.objects.get(id=cohort.silo.id), needs_of("train", "clear", "logistic", "binary")))
     assert ("compressions", ("zstd",)) in [
         (row.title, row.values) for row in capability_rows(Silo.objects.get(id=cohort.silo.id))
@@ -115,4 +115,4 @@ def test_a_change_that_was_taken_back_within_the_hour_is_no_event(cohort: Cohort
 def test_what_an_event_shows_is_bounded(cohort: Cohort) -> None:
     beat(cohort, capabilities(kinds=[f"kind_{number}" for number in range(VALUES_MAX)]))
     (change,) = changes(cohort)
-    assert len(change["new"]["kinds"]) == VALUES_TOLD_MAX
+    assert len(change["new"]["kinds"]) == VALUES_RECORDED_MAX

@@ -302,16 +302,16 @@ class TestDatasets:
         mine, client = federation.silos[0], relay(port, federation)
         assert mine.dataset is not None
 
-        def tell(document: bytes) -> object:
+        def report(document: bytes) -> object:
             return client.post("/connector/v1/datasets", {"document": json.loads(document)}).json
 
-        assert tell(withdrawal(mine)) == {"dataset_id": str(mine.dataset.id)}
+        assert report(withdrawal(mine)) == {"dataset_id": str(mine.dataset.id)}
         mine.dataset.refresh_from_db()
         assert mine.dataset.withdrawn_by_silo
-        assert tell(registration(mine)) == {"dataset_id": str(mine.dataset.id)}
+        assert report(registration(mine)) == {"dataset_id": str(mine.dataset.id)}
         mine.dataset.refresh_from_db()
         assert mine.dataset.withdrawn_at is None
-        assert tell(withdrawal(mine, name="unheard-of")) == {"dataset_id": None}
+        assert report(withdrawal(mine, name="unheard-of")) == {"dataset_id": None}
         other = client.post("/connector/v1/datasets", {"document": json.loads(withdrawal(federation.silos[1]))})
         assert other.code == "signature.invalid"
 

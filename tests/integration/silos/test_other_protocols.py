@@ -53,7 +53,7 @@ def post_1_0(
     return Client(port, protocol=None).send("POST", path, body, headers)
 
 
-def check_told(answer: Answer) -> None:
+def check_answer(answer: Answer) -> None:
     assert (answer.status, answer.code) == (426, "protocol.version")
     assert "This connector speaks protocol 1.0; the platform speaks 1.1. Upgrade the connector" in answer.json["detail"]
 
@@ -73,7 +73,7 @@ def test_every_door_shows_a_silo_of_1_0_to_upgrade(port: int, cohort: Cohort, sp
     for name in (*SAID_AT_ONCE, *CARRIES_WORK):
         body = {"document": recorded(documents[name])} if name in documents else {"held": [], "wait_s": 0}
         answer = post_1_0(port, name, body, played.transport, played.silo, spoken)
-        check_told(answer)
+        check_answer(answer)
         assert ("retry-after" in answer.headers) == (name in CARRIES_WORK), (
             "its relay gives up for good what it is refused without being told to come again"
         )
@@ -92,8 +92,8 @@ def test_an_enrolment_of_1_0_uses_up_no_code(port: int, cohort: Cohort) -> None:
         "statement": recorded("enrolment-statement"),
         "certificate": recorded("silo-certificate"),
     }
-    check_told(post_1_0(port, "enrol", body, key))
-    check_told(post_1_0(port, "enrolment-code", {"code": code}, key))
+    check_answer(post_1_0(port, "enrol", body, key))
+    check_answer(post_1_0(port, "enrolment-code", {"code": code}, key))
     assert EnrolmentCode.objects.get(pk=row.pk).used_at is None
     assert Silo.objects.get(id=silo.id).state == Silo.State.CREATED
 
@@ -109,7 +109,7 @@ def test_transfers_of_1_0_are_reported_to_come_again(port: int, cohort: Cohort) 
     old = Client(port, protocol=None)
     upload = upload.replace("{digest}", digest_bytes(data))
     for answer in (old.send("PUT", upload, data), old.send("GET", download)):
-        check_told(answer)
+        check_answer(answer)
         assert answer.headers["retry-after"]
     assert old.send("HEAD", upload).status == 426
 
@@ -134,7 +134,7 @@ def test_its_people_see_that_it_needs_an_upgrade(port: int, cohort: Cohort) -> N
     assert not client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()["needs_upgrade"]
     assert "Needs an upgrade" not in browser(cohort.it).get(f"/silos/{cohort.silo.id}/").content.decode()
     Silo.objects.filter(id=cohort.silo.id).update(capabilities=old)  # as version 0.1.0 sent it
-    check_told(post_1_0(port, "heartbeat", {}, played.transport, played.silo))
+    check_answer(post_1_0(port, "heartbeat", {}, played.transport, played.silo))
     body = client_of(cohort.it).get(f"/api/v1/silos/{cohort.silo.id}/").json()
     assert (body["needs_upgrade"], body["health"]) == (True, "refused")
     assert body["last_refused_request"]["code"] == "protocol.version"

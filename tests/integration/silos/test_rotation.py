@@ -244,7 +244,7 @@ def test_rotation_costs_a_poll_no_sql_statement(
         assert len(delivered(cohort).successions) == 1
 
 
-def test_no_more_are_handed_along_than_are_read(keys: Keys) -> None:
+def test_no_more_are_passed_on_than_are_read(keys: Keys) -> None:
     for sequence in range(1, SUCCESSIONS_MAX + 6):
         KeySuccession.objects.create(
             sequence=sequence,

@@ -155,9 +155,9 @@ def test_the_trainers_answer_is_the_platforms() -> None:
     manifest = read(Manifest, payload_unverified(found.manifest))
     opened = open_agreement(found.agreement or b"")
     mine = manifest.cohort[1]
-    standing_ = AgreementStatus(opened.agreement, opened.digest, opened.signed_by, opened.digest)
+    status_ = AgreementStatus(opened.agreement, opened.digest, opened.signed_by, opened.digest)
     place = SiloContext(mine.signatory_key, mine.dataset, SiloFacts(rows_coarse=300))
-    assert authorize(standing_, manifest, None, place, manifest.created_at) is None
+    assert authorize(status_, manifest, None, place, manifest.created_at) is None
     assert job.state == JobState.RUNNING
 
 

@@ -53,7 +53,7 @@ def leave(federation: Federation, played: PlayedSilo) -> None:
     leave_consortium(participation=place, by=TEST)
 
 
-def enrol_anew(federation: Federation, played: PlayedSilo) -> None:
+def enrol_again(federation: Federation, played: PlayedSilo) -> None:
     code, _ = silo_actions.issue_code(silo=played.silo, by=federation.administrator)
     silo_actions.enrol(
         code=code,
@@ -66,7 +66,7 @@ def enrol_anew(federation: Federation, played: PlayedSilo) -> None:
 
 @pytest.mark.parametrize(
     ("end", "code"),
-    [(revoke, "silo.revoked"), (leave, "participation.ended"), (enrol_anew, "silo.unconfirmed")],
+    [(revoke, "silo.revoked"), (leave, "participation.ended"), (enrol_again, "silo.unconfirmed")],
 )
 @pytest.mark.parametrize("state", OUTSTANDING)
 def test_open_orders_of_who_may_not_answer_are_recalled_and_reported(

@@ -163,7 +163,7 @@ def test_a_job_of_statistics_asks_for_its_kind_of_payload(cohort: Cohort) -> Non
     ("protocols", "is_heard"),
     [(["1.2"], True), (["1.0", "1.1"], True), (["1.1", "2.0"], True), (["1.0"], False), (["2.0"], False), ([], False)],
 )
-def test_a_connector_is_told_to_upgrade_only_where_its_requests_would_not_be_heard(
+def test_a_connector_is_asked_to_upgrade_only_where_its_requests_are_not_read(
     cohort: Cohort, protocols: list[str], is_heard: bool
 ) -> None:
     codes = [code for code, _value in lacking(cohort, "train", "clear", protocols=protocols)]

@@ -252,7 +252,7 @@ def test_its_evidence_holds_and_figures_that_nobody_signed_do_not(cohort: Cohort
     passport = Passport.objects.get(version=best)
     key = issuing.signing_key()
     digest, statement = open_passport(bytes(passport.document), [key.public])
-    assert statement.evaluation.told == pytest.approx({name: best.metrics[name] for name in ("mse", "mae")})
+    assert statement.evaluation.all_figures == pytest.approx({name: best.metrics[name] for name in ("mse", "mae")})
     better = statement.evaluation.model_copy(update={"figures": {**statement.evaluation.figures, "mse": 1.0}})
     passport.document = sign_passport(digest, statement.model_copy(update={"evaluation": better}), key)
     passport.save(update_fields=["document"])

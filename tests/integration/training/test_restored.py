@@ -19,7 +19,7 @@ from federation.evidence.report import Report, Verdict
 from federation.evidence.verification import verify_evidence
 from federation.protocol.chains import chain_of
 from federation.protocol.documents import ChainHead, KeptHead, LogAcceptance, Refusal, SiloState, now, sign_document
-from federation.protocol.documents.states import NUMBER_TOLD_MAX
+from federation.protocol.documents.states import NUMBER_REPORTED_MAX
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from silos.models import Silo
@@ -110,7 +110,7 @@ def test_who_invents_heads_fills_nobodys_log(cohort: Cohort) -> None:
 def test_who_lies_burns_only_its_own_numbers_and_never_all(cohort: Cohort) -> None:
     first, second = cohort.federation.silos[:2]
     before = first.silo.orders_issued
-    assert send_heartbeat(first, state_of(first, NUMBER_TOLD_MAX + 1)).orders_issued == before
+    assert send_heartbeat(first, state_of(first, NUMBER_REPORTED_MAX + 1)).orders_issued == before
     assert send_heartbeat(first, state_of(first, 900, second.identity)).orders_issued == before
     assert send_heartbeat(first, state_of(second, 900)).orders_issued == before
     assert send_heartbeat(first, {"payload": "", "payloadType": "x", "signatures": []}).orders_issued == before

@@ -105,7 +105,7 @@ def test_each_statement_moves_an_order_as_the_table_says_and_not_otherwise(feder
     assert step is not None
     trained, refused = first.train(order, 1.0), first.refuse(order)
 
-    def claim_anew() -> None:
+    def claim_again() -> None:
         Step.objects.filter(id=step.id).update(
             state=StepState.COLLECTING, lease=None, lease_until=None, deadline_at=timezone.now()
         )
@@ -125,7 +125,7 @@ def test_each_statement_moves_an_order_as_the_table_says_and_not_otherwise(feder
             silent(lambda: order.state != OrderState.EXPIRED and answers.answer(document=refused, by=first.silo)),
         ),
         OrderState.APPLIED: arrivals(order, OrderState.APPLIED, lambda: mark_applied([Applied(order.id)])),
-        OrderState.EXPIRED: arrivals(order, OrderState.EXPIRED, lambda: steps.claim(step_id=step.id), claim_anew),
+        OrderState.EXPIRED: arrivals(order, OrderState.EXPIRED, lambda: steps.claim(step_id=step.id), claim_again),
     }
     assert tried == {to: allowed(ORDER, to) for to in tried}
 

@@ -41,12 +41,12 @@ def recorded(name: str) -> bytes:
     return (RECORDED / "documents" / f"{name}.json").read_bytes()
 
 
-def as_told(kept: Any, statement: Any) -> Any:
+def as_reported(kept: Any, statement: Any) -> Any:
     """What was read, without fields that came with 1.1: those have their defaults."""
     if isinstance(statement, dict) and isinstance(kept, dict):
-        return {key: as_told(kept[key], statement[key]) for key in statement}
+        return {key: as_reported(kept[key], statement[key]) for key in statement}
     if isinstance(statement, list) and isinstance(kept, list) and len(statement) == len(kept):
-        return [as_told(one, other) for one, other in zip(kept, statement, strict=True)]
+        return [as_reported(one, other) for one, other in zip(kept, statement, strict=True)]
     return kept
 
 
@@ -73,7 +73,7 @@ def test_a_recorded_document_is_read_as_what_it_said(name: str) -> None:
     statement = read(KINDS[name], payload)
     assert statement.protocol == "1.0"
     kept, body = json.loads(statement.model_dump_json()), as_today(KINDS[name].payload_type, json.loads(payload))
-    assert as_told(kept, body) == body, "nothing is read as something else"
+    assert as_reported(kept, body) == body, "nothing is read as something else"
 
 
 def test_terms_of_1_0_are_read_under_the_names_of_today_and_their_bytes_stay() -> None:

@@ -110,15 +110,15 @@ def test_what_was_rounded_stays_as_it_is(value: float) -> None:
 
 
 def test_the_loss_of_training_is_informed_of_enough_rows_and_rounded() -> None:
-    assert REAL.training_loss_told(12.3456, 5, 5) == 12.3
-    assert REAL.training_loss_told(12.3456, 4, 5) is None
-    assert REAL.training_loss_told(math.inf, 100, 5) is None
+    assert REAL.training_loss_disclosed(12.3456, 5, 5) == 12.3
+    assert REAL.training_loss_disclosed(12.3456, 4, 5) is None
+    assert REAL.training_loss_disclosed(math.inf, 100, 5) is None
     REAL.check_training_loss(12.3, 5, 5)
     for loss, rows in every(((12.3, 4), (12.34, 5), (-1.0, 5))):
         with pytest.raises(Invalid):
             REAL.check_training_loss(loss, rows, 5)
     two = target_of("binary", 2)
-    assert two.training_loss_told(0.123456, 1, 5) == 0.123456, "as it always was"
+    assert two.training_loss_disclosed(0.123456, 1, 5) == 0.123456, "as it always was"
 
 
 def reported(mse: float, mae: float, rows: int = 10) -> Measured:

@@ -139,7 +139,7 @@ def a_model_that_is_not_the_plan_s(site: Site, trainer: Trainer) -> Order:
 def custom_code_where_the_site_itself_wants_none(site: Site, trainer: Trainer) -> Order:
     plan = reviewed(site, GOOD, "Ada")
     agreed_to(site, plan)
-    (site.folder / "policy.toml").write_text("tell = true\n")
+    (site.folder / "policy.toml").write_text("disclose_rule = true\n")
     return play(site, job_of(site, plan))
 
 

@@ -21,7 +21,7 @@ def no_heartbeat_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "SOONEST_S", 0.05)
 
 
-def tell(site: Site, **status: Any) -> None:
+def report(site: Site, **status: Any) -> None:
     """As the trainer does."""
     with SafeDir.open(site.config.spool) as folder:
         folder.replace(spool.STATUS, json.dumps(status).encode(), durable=False)
@@ -32,26 +32,26 @@ def families(platform: FakePlatform) -> list[list[str]]:
 
 
 async def test_a_trainer_that_has_got_a_runner_is_informed_of_at_once(site: Site, platform: FakePlatform) -> None:
-    tell(site, capabilities={"families": ["logistic"]}, state="idle")
+    report(site, capabilities={"families": ["logistic"]}, state="idle")
     async with relaying(site):
         await platform.until(lambda: families(platform) == [["logistic"]])
-        tell(site, capabilities={"families": ["logistic", "plan"]}, state="idle")
+        report(site, capabilities={"families": ["logistic", "plan"]}, state="idle")
         await platform.until(lambda: families(platform) == [["logistic"], ["logistic", "plan"]])
 
 
 async def test_a_trainer_that_starts_after_its_relay_is_informed_of_at_once(site: Site, platform: FakePlatform) -> None:
     async with relaying(site):
         await platform.until(lambda: families(platform) == [[]])
-        tell(site, capabilities={"families": ["plan"]}, state="idle")
+        report(site, capabilities={"families": ["plan"]}, state="idle")
         await platform.until(lambda: families(platform) == [[], ["plan"]])
 
 
 async def test_what_else_a_trainer_says_waits_for_the_next_heartbeat(site: Site, platform: FakePlatform) -> None:
-    tell(site, capabilities={"families": ["logistic"]}, state="idle")
+    report(site, capabilities={"families": ["logistic"]}, state="idle")
     async with relaying(site):
         await platform.until(lambda: families(platform) == [["logistic"]])
-        tell(site, capabilities={"families": ["logistic"]}, state="working")
+        report(site, capabilities={"families": ["logistic"]}, state="working")
         (site.config.spool / spool.STATUS).unlink()
-        tell(site, capabilities={"families": ["plan"]}, state="working")
+        report(site, capabilities={"families": ["plan"]}, state="working")
         await platform.until(lambda: len(platform.heartbeats) > 1)
     assert families(platform) == [["logistic"], ["plan"]]

@@ -78,9 +78,9 @@ async def test_hostile_a_forked_head_is_countersigned_after_the_kept_one_was_put
     assert refused_head(site, forked) == OLDER
     assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
     (site.config.trainer_state / "checkpoints.json").unlink()
-    begun_anew = hand(site, ordered(site, 3, log=FORGED))
+    begun_again = hand(site, ordered(site, 3, log=FORGED))
     run_once(site)
-    assert refused_head(site, begun_anew) == OLDER
+    assert refused_head(site, begun_again) == OLDER
 
 
 async def test_hostile_an_older_agreement_is_taken_after_it_was_put_back(site: Site, capsys: Shown) -> None:

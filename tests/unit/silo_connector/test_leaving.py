@@ -249,8 +249,8 @@ def test_a_refusal_by_an_agreement_names_its_clause_and_what_was_at_fault() -> N
 
 
 def test_a_refusal_by_the_site_s_own_policy_names_nothing_unless_the_site_wants_it() -> None:
-    hidden = Violation("policy.family", "policy", told_as=LOCAL_POLICY)
-    reported_value = Violation("policy.family", "policy", told_as="policy.family")
+    hidden = Violation("policy.family", "policy", disclosed_as=LOCAL_POLICY)
+    reported_value = Violation("policy.family", "policy", disclosed_as="policy.family")
     head = OrderHead(uuid4(), 1, uuid4(), uuid4())
     first, second = (document(head, Refused.by(decision), ENVIRONMENT) for decision in (hidden, reported_value))
     assert (first.code, first.rule) == (LOCAL_POLICY, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from silo_connector.config import load
 from silo_connector.doctor.findings import Finding
 from silo_connector.doctor.state import look_at_state
 from silo_connector.trainer.store.audit_checkpoints import abandoned_heads, heads_seen, stored_heads
-from silo_connector.trainer.store.log_breaks import OLDER, stored_breaks
+from silo_connector.trainer.store.log_breaks import FILE, OLDER, note_break, stored_breaks
 from silo_connector.trainer.trainer import Trainer
 from tests.unit.silo_connector.sites import Site
 from tests.unit.silo_connector.states import command
@@ -83,7 +84,7 @@ async def test_a_broken_log_is_signed_again_only_on_the_organisations_word(
     assert "restored from a backup" in " ".join(capsys.readouterr().out.split())
     state = site.config.trainer_state
     assert stored_heads(state) == {CHAIN: FORGED.head(12)}
-    assert stored_breaks(state).standing == {}
+    assert stored_breaks(state).unaccepted == {}
     assert (heads_seen(state)[CHAIN], abandoned_heads(state)[CHAIN]) == ({FORGED.head(12)}, {TRUE.head(10)})
     trainer.process_inbox()
     reported = seen(site, trainer)
@@ -112,3 +113,10 @@ async def test_a_strangers_key_accepts_nothing(site: Site, trainer: Trainer) -> 
     assert await asyncio.to_thread(main, ["key", "make", "--organisation", "Other", "--out", str(stranger)]) == 0
     assert await command(site, "accept-log", "--key", stranger, "--yes") == 1
     assert stored_heads(site.config.trainer_state) == {CHAIN: TRUE.head(10)}
+
+
+def test_a_break_that_version_0_1_wrote_is_still_one(tmp_path: Path) -> None:
+    note_break(tmp_path, CHAIN, TRUE.head(10), FORGED.head(12))
+    noted = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps({"standing": noted.pop("unaccepted"), **noted}))
+    assert stored_breaks(tmp_path).unaccepted[CHAIN].kept == TRUE.head(10)

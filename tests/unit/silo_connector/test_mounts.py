@@ -31,7 +31,7 @@ HOST = """\
 30 27 8:2 / /srv/with\\040space {under} - xfs /dev/sda2 rw
 31 30 8:3 / /srv/with\\040space/lib/torch {below} shared:4 - xfs /dev/sda3 rw
 """
-TELL = "Access times of Python's files tell one order's plan what another's has read."
+REPORT = "Access times of Python's files tell one order's plan what another's has read."
 LIB = "/srv/with space/lib"
 
 
@@ -119,7 +119,7 @@ def test_links_beside_a_read_only_root_are_read_before_each_session(
 @pytest.mark.parametrize(
     ("missing", "says"),
     [
-        ({NO_TRACES}, [TELL]),
+        ({NO_TRACES}, [REPORT]),
         ({LANDLOCK}, ["It runs without: landlock."]),
         (
             {LANDLOCK, NO_TRACES},

@@ -235,7 +235,7 @@ async def test_pinning_another_key_begins_again(site: Site, trainer: Trainer) ->
     deliver(site, STRANGER, succession(site.platform.key, STRANGER))
     trainer.process_inbox()
     assert adopted(site) is STRANGER
-    again = _pinned_anew(site, NEW)
+    again = _pinned_again(site, NEW)
     restarted = Trainer(again.config)
     by_thief, right = deliver(again, STRANGER), deliver(again, NEW)
     restarted.process_inbox()
@@ -251,7 +251,7 @@ async def test_pinning_a_key_of_the_chain_does_not_lead_back(site: Site, trainer
     old = site.platform.key
     deliver(site, NEWER, succession(old, NEW), succession(NEW, NEWER, 2))
     trainer.process_inbox()
-    again = _pinned_anew(site, NEW)
+    again = _pinned_again(site, NEW)
     restarted = Trainer(again.config)
     by_retired, right = deliver(again, NEW, issued_at=now() + timedelta(minutes=1)), deliver(again, NEWER)
     restarted.process_inbox()
@@ -261,7 +261,7 @@ async def test_pinning_a_key_of_the_chain_does_not_lead_back(site: Site, trainer
     assert adopted(again) is NEWER
 
 
-def _pinned_anew(site: Site, key: PrivateKey) -> Site:
+def _pinned_again(site: Site, key: PrivateKey) -> Site:
     """Another key in connector.toml, and the platform's answer shows it."""
     from silo_connector import config as configuration
 

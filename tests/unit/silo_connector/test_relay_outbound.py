@@ -377,9 +377,9 @@ def test_keys_of_the_relay_are_its_own(site: Site) -> None:
     assert (site.config.relay_state / "transport.key").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize(("takes_s", "told_s"), [(0.0, 3600.0), (0.4, 0.0)])
+@pytest.mark.parametrize(("takes_s", "reported_s"), [(0.0, 3600.0), (0.4, 0.0)])
 async def test_the_date_of_an_answer_that_was_long_in_coming_reveals_nothing(
-    site: Site, monkeypatch: pytest.MonkeyPatch, takes_s: float, told_s: float
+    site: Site, monkeypatch: pytest.MonkeyPatch, takes_s: float, reported_s: float
 ) -> None:
     """Servers date a long poll's answer when it was asked."""
 
@@ -395,4 +395,4 @@ async def test_the_date_of_an_answer_that_was_long_in_coming_reveals_nothing(
         config = replace(site.config, platform_url=str(server.make_url("")).rstrip("/"))
         async with Platform(config, PrivateKey.generate()) as platform:
             await platform.post("orders", {})
-            assert abs(platform.clock_skew_s - told_s) < 5
+            assert abs(platform.clock_skew_s - reported_s) < 5

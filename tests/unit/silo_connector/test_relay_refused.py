@@ -63,13 +63,13 @@ async def test_an_answer_to_an_order_that_is_over_is_reported_without_its_update
     late: list[str] = []
     take = platform._submission
 
-    def tell_late(content: dict[str, Any]) -> web.Response:
+    def answer_late(content: dict[str, Any]) -> web.Response:
         if "payloads" in content or platform.kept:
             return take(content)
         late.append(content["document"]["payload"])
         return web.json_response({"state": "late", "code": None})
 
-    platform._submission = tell_late  # type: ignore[method-assign]
+    platform._submission = answer_late  # type: ignore[method-assign]
     platform.fail("/connector/v1/uploads", problem(409, "order.ended"))
     async with relaying(site):
         order_id = await answered(site)

@@ -10,7 +10,7 @@ from accounts.session_actions import end_all_sessions
 from audit.actors import System
 from rest.errors import Conflict
 
-KEEPER = System("reset_second_factor")
+OPERATOR = System("reset_second_factor")
 
 
 class Command(BaseCommand):
@@ -28,8 +28,8 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"Nobody has an account with {options['email']}.")
         try:
-            reset(user=user, by=KEEPER)
+            reset(user=user, by=OPERATOR)
         except Conflict as problem:
             raise CommandError(problem.message) from problem
-        end_all_sessions(user=user, by=KEEPER)
+        end_all_sessions(user=user, by=OPERATOR)
         self.stdout.write(f"{user.full_name} is signed out, and sets up a new second factor if a role asks for one.")

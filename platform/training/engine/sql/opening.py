@@ -36,7 +36,7 @@ class JobProgress:
     agreement_protocol: str
 
 
-_STANDING = f"""
+_ACTIVE = f"""
     WITH agreed AS (
         SELECT version.agreement_id, version.state, version.not_after, version.terms, version.protocol
         FROM training_job AS job JOIN agreements_agreementversion AS version ON version.id = job.agreement_id
@@ -67,7 +67,7 @@ _STANDING = f"""
 
 def progress_of(job: Job) -> JobProgress:
     """Where a job stands."""
-    return JobProgress(*database.fetch(_STANDING, {"job": job.id, "consortium": job.consortium_id})[0])
+    return JobProgress(*database.fetch(_ACTIVE, {"job": job.id, "consortium": job.consortium_id})[0])
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ _SUBMIT = f"""
             (order_id, version_id, silo_id, rows, figures, suppressed)
         SELECT id, %(version)s, %(silo)s, %(test_rows)s::bigint, %(figures)s::jsonb, %(suppressed)s::boolean
         FROM answered WHERE %(test_rows)s::bigint IS NOT NULL
-    ), told AS (
+    ), recorded AS (
         {appending("answered")}
     )
     SELECT id FROM answered

@@ -48,13 +48,14 @@ DUE = f"""
                 ELSE '' END AS reason
     FROM training_step AS step
     CROSS JOIN LATERAL (
-        SELECT told.*,
-               CASE WHEN step.wait = '{Wait.ADAPTIVE.value}' AND told.awaited = 0 AND told.submitted >= step.quorum
+        SELECT answers.*,
+               CASE WHEN step.wait = '{Wait.ADAPTIVE.value}'
+                    AND answers.awaited = 0 AND answers.submitted >= step.quorum
                THEN
                    LEAST(step.deadline_at, step.opened_at + interval '1 second' * GREATEST(
                        {GRACE_FACTOR} * step.usual_s,
-                       {GRACE_FACTOR} * extract(epoch FROM told.quorum_at - step.opened_at)::float8,
-                       extract(epoch FROM told.quorum_at - step.opened_at)::float8 + step.grace_min_s))
+                       {GRACE_FACTOR} * extract(epoch FROM answers.quorum_at - step.opened_at)::float8,
+                       extract(epoch FROM answers.quorum_at - step.opened_at)::float8 + step.grace_min_s))
                END AS close_at
         FROM (
             SELECT count(*) FILTER (WHERE own.state = '{OrderState.SUBMITTED.value}') AS submitted,
@@ -69,7 +70,7 @@ DUE = f"""
                        FILTER (WHERE own.state = '{OrderState.SUBMITTED.value}'))[step.quorum] AS quorum_at
             FROM training_order AS own JOIN silos_silo AS silo ON silo.id = own.silo_id
             WHERE own.step_id = step.id
-        ) AS told
+        ) AS answers
     ) AS gathered
 """  # noqa: S608 - states and numbers of ours
 """Steps (a condition follows), each with the reason for which it is due, or an empty one, and with the moment

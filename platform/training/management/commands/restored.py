@@ -18,10 +18,10 @@ class Command(BaseCommand):
         """Report it."""
         behind, broken = numbers_lost(), breaks()
         for one in behind:
-            self.stdout.write(f"{one.silo}: {one.orders_lost} orders lost, told {one.at:%Y-%m-%d %H:%M} UTC")
+            self.stdout.write(f"{one.silo}: {one.orders_lost} orders lost, reported {one.at:%Y-%m-%d %H:%M} UTC")
         for row in broken:
             self.stdout.write(
-                f"{row.chain}: silos hold event {row.furthest}, here were {row.position} events when the first told "
+                f"{row.chain}: silos hold event {row.furthest}, here were {row.position} events at the first report "
                 f"({row.found_at:%Y-%m-%d %H:%M} UTC)"
             )
             for head in row.heads:

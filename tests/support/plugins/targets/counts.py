@@ -64,7 +64,7 @@ class Counts(Target):
     def points_at_few(self, figures: Figures, minimum_cell: int) -> bool:
         return False
 
-    def training_loss_told(self, loss: float, rows: int, minimum_cell: int) -> float | None:
+    def training_loss_disclosed(self, loss: float, rows: int, minimum_cell: int) -> float | None:
         return None
 
 

@@ -38,8 +38,8 @@ def status(**changes: Any) -> Change:
     """The agreement stands otherwise."""
 
     def change(case: Case) -> Case:
-        assert case.standing is not None
-        return replace(case, standing=replace(case.standing, **changes))
+        assert case.status is not None
+        return replace(case, status=replace(case.status, **changes))
 
     return change
 
@@ -73,8 +73,8 @@ def terms(**changes: Any) -> Change:
     """The agreement says something else, and all have signed that."""
 
     def change(case: Case) -> Case:
-        assert case.standing is not None
-        return case.under(case.standing.agreement.terms.model_copy(update=changes))
+        assert case.status is not None
+        return case.under(case.status.agreement.terms.model_copy(update=changes))
 
     return change
 
@@ -83,8 +83,8 @@ def work(**changes: Any) -> Change:
     """Jobs may do something else."""
 
     def change(case: Case) -> Case:
-        assert case.standing is not None
-        return terms(training_limits=case.standing.agreement.terms.training_limits.model_copy(update=changes))(case)
+        assert case.status is not None
+        return terms(training_limits=case.status.agreement.terms.training_limits.model_copy(update=changes))(case)
 
     return change
 
@@ -132,8 +132,8 @@ def cohort(**changes: Any) -> Cohort:
 
 def agreed_in(protocol: str, case: Case) -> Case:
     """The agreement was written in another version of the protocol."""
-    assert case.standing is not None
-    return status(agreement=case.standing.agreement.model_copy(update={"protocol": protocol}))(case)
+    assert case.status is not None
+    return status(agreement=case.status.agreement.model_copy(update={"protocol": protocol}))(case)
 
 
 def unweighed(case: Case) -> Case:
@@ -174,7 +174,7 @@ def others_of(case: Case) -> Case:
     return case.asking(cohort=(first, again, *rest[:1]), quorum=3)
 
 
-def two_of_one_house(quorum: int) -> Change:
+def two_of_one_organisation(quorum: int) -> Change:
     """Three members, of which the first has two silos: four silos, and three organisations, which are the minimum."""
 
     def change(case: Case) -> Case:
@@ -196,7 +196,7 @@ CODE = both(
 )
 """Custom code as the agreement allows it."""
 REFUSED: list[tuple[str, str, Change]] = [
-    ("agreement.missing", "members", lambda case: replace(case, standing=None)),
+    ("agreement.missing", "members", lambda case: replace(case, status=None)),
     ("agreement.missing", "members", job(agreement_digest=None)),
     ("agreement.mismatch", "members", job(agreement_digest=DIGEST)),
     ("agreement.protocol", "members", lambda case: agreed_in("1.0", case)),
@@ -256,7 +256,7 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("agreement.minimum_participants", "cohort", terms(cohort=Cohort(minimum_participants=5))),
     ("agreement.minimum_participants", "cohort", job(quorum=2)),
     ("agreement.minimum_participants", "cohort", others_of),
-    ("agreement.minimum_participants", "cohort", two_of_one_house(quorum=3)),  # which may be two organisations
+    ("agreement.minimum_participants", "cohort", two_of_one_organisation(quorum=3)),  # which may be two organisations
     ("agreement.minimum_rows", "cohort", position(rows_coarse=90)),
     ("agreement.organisation_share", "cohort", job(weighting=None)),
     ("agreement.organisation_share", "cohort", both(unweighed, job(weighting=None, protocol="1.0"))),  # of a 1.1
@@ -273,8 +273,8 @@ REFUSED: list[tuple[str, str, Change]] = [
 
 def case_members(case: Case) -> tuple[Any, ...]:
     """The members of the agreement."""
-    assert case.standing is not None
-    return case.standing.agreement.terms.members
+    assert case.status is not None
+    return case.status.agreement.terms.members
 
 
 @pytest.mark.parametrize(("code", "clause", "change"), REFUSED)
@@ -296,7 +296,7 @@ def test_what_is_outside_the_agreement_is_refused_and_the_clause_named(code: str
         job(use=Purpose(category="disease", diseases=("ICD-10:I25", "ICD-10:I20.0"))),
         order(round=11, kind=OrderKind.EVALUATE),
         order(round=10),
-        two_of_one_house(quorum=4),
+        two_of_one_organisation(quorum=4),
         job(privacy_cost=DP),
         both(job(privacy_cost=DP), covered(epsilon_max=3.0), position(epsilon_spent=1.0)),
         both(CODE, place(policy=Policy(custom_code="approved"))),
@@ -335,7 +335,7 @@ POLICIES: list[tuple[str, Policy, Change]] = [
     (
         "policy.minimum_participants",
         Policy(minimum_participants=3),
-        both(terms(cohort=Cohort(minimum_participants=1)), two_of_one_house(quorum=3)),
+        both(terms(cohort=Cohort(minimum_participants=1)), two_of_one_organisation(quorum=3)),
     ),
     ("policy.minimum_rows", Policy(minimum_rows=301), job()),
     ("policy.organisation_share", Policy(organisation_share_max=0.4), job()),
@@ -350,16 +350,16 @@ POLICIES: list[tuple[str, Policy, Change]] = [
 ]
 
 
-@pytest.mark.parametrize("tell", [True, False])
+@pytest.mark.parametrize("disclose_rule", [True, False])
 @pytest.mark.parametrize(("code", "policy", "change"), POLICIES)
 def test_the_silos_own_policy_refuses_and_says_why_only_if_it_wants_to(
-    code: str, policy: Policy, change: Change, *, tell: bool
+    code: str, policy: Policy, change: Change, *, disclose_rule: bool
 ) -> None:
-    case = change(place(policy=policy.model_copy(update={"tell": tell}))(allowed_case()))
+    case = change(place(policy=policy.model_copy(update={"disclose_rule": disclose_rule}))(allowed_case()))
     refusal = case.decide()
     assert refusal is not None
     assert refusal.code == code
-    assert refusal.outward_code == (code if tell else LOCAL_POLICY)
+    assert refusal.outward_code == (code if disclose_rule else LOCAL_POLICY)
 
 
 def test_a_day_of_rounds_is_no_matter_for_an_evaluation_or_a_quote() -> None:

@@ -63,8 +63,8 @@ FAMILIES = ("logistic", "mlp", "softmax", "plan")
 MASKED = Masked(threshold=3, min_survivors=3, clip=1.0)
 ENCRYPTED = Encrypted(degree=8192, primes=(60, 60), scale=40)
 BASE = allowed_case(training_limits=WIDE)
-assert BASE.standing is not None
-BASE_TERMS = BASE.standing.agreement.terms
+assert BASE.status is not None
+BASE_TERMS = BASE.status.agreement.terms
 
 
 def some(values: tuple[str, ...], least: int = 0) -> st.SearchStrategy[tuple[str, ...]]:
@@ -209,12 +209,12 @@ def few(draw: st.DrawFn, table: dict[str, st.SearchStrategy[object]], most: int)
 def cases(draw: st.DrawFn) -> Case:
     """A question that differs in a few respects from one which is answered with yes."""
     case = BASE.under(tight(few(draw, TERMS, 5)))
-    assert case.standing is not None
+    assert case.status is not None
     assert case.order is not None
     asked = few(draw, JOB, 3)
     if "plan" in asked:
         asked |= {"model": {"family": "plan"}, "code_digest": asked.pop("plan")}
-    agreement = case.standing.agreement
+    agreement = case.status.agreement
     cohort = case.manifest.cohort[: len(agreement.terms.members)]
     manifest = case.manifest.model_copy(update={"cohort": cohort, "quorum": len(cohort), **asked})
     at_silo = few(draw, SILO, 2)
@@ -231,7 +231,7 @@ def cases(draw: st.DrawFn) -> Case:
     order = case.order.model_copy(update=mine(case.order))
     return replace(
         case,
-        standing=replace(case.standing, **mine(case.standing)),
+        status=replace(case.status, **mine(case.status)),
         manifest=manifest,
         order=draw(st.sampled_from([order, None])),
         place=place,
@@ -356,11 +356,11 @@ LOOSER_POLICY: dict[str, dict[str, object]] = {
 @settings(max_examples=examples(400), deadline=None)
 @given(cases())
 def test_loosening_any_one_term_never_refuses_more(case: Case) -> None:
-    assert case.standing is not None
+    assert case.status is not None
     if case.decide() is not None:
         return
     for name, loosen in LOOSER.items():
-        looser = case.under(loosen(case.standing.agreement.terms)).decide()
+        looser = case.under(loosen(case.status.agreement.terms)).decide()
         assert looser is None, f"{name}: {looser}"
     for name, changes in LOOSER_POLICY.items():
         place = replace(case.place, policy=case.place.policy.model_copy(update=changes))

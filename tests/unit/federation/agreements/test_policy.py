@@ -10,7 +10,7 @@ from federation.agreements.policy import Policy, parse_policy
 from federation.errors import Invalid
 
 WHOLE = """
-tell = true
+disclose_rule = true
 time_zone = "Europe/Zurich"
 quiet_hours = [{ begin = 22:00:00, end = 06:00:00 }]
 epsilon_max = 3.0

@@ -99,7 +99,7 @@ def without_event(verb: str, at: int = -1) -> list[Event]:
 
 ANSWER = f"{bundle_parser.ANSWER}{UUID(int=2 << 64)}"
 INVENTED = passport(ROUNDS, ELSE)
-INVENTED_TOLD = changed(
+INVENTED_REPORTED = changed(
     changed(
         changed(PLAYED.events(INVENTED), "round.closed", lambda statement: statement | {"model": ELSE}, at=ROUNDS - 1),
         "job.completed",
@@ -129,7 +129,7 @@ NOT_TRIED = [
 
 LIES: dict[str, tuple[str, Callable[[], Report]]] = {
     "an invented final model": ("passport.other_model", lambda: claimed(INVENTED)),
-    "an invented final model, logged": ("evaluation.missing", lambda: claimed(INVENTED, INVENTED_TOLD)),
+    "an invented final model, logged": ("evaluation.missing", lambda: claimed(INVENTED, INVENTED_REPORTED)),
     "later rounds left out": ("order.left_out", lambda: claimed(of_rounds(2))),
     "later rounds left out, logged": ("history.rounds_missing", lambda: claimed(of_rounds(2), CUT)),
     "two passports for a round": ("passport.twice", lambda: claimed(TWICE)),
@@ -193,8 +193,8 @@ def digest_of(entries: Sequence[Entry]) -> str:
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_under_the_platform_s_own_key_is_named(lie: str) -> None:
-    code, tell = LIES[lie]
-    report = tell()
+    code, lie_of = LIES[lie]
+    report = lie_of()
     assert code in codes(report), report.faults
     assert "evidence.unforeseen" not in codes(report)
 
@@ -206,9 +206,14 @@ def test_true_evidence_passes_every_check() -> None:
 
 
 def test_every_log_that_is_signed_again_is_another_one_than_the_silos_have_countersigned() -> None:
-    for events in (INVENTED_TOLD, CUT, without_event("order.submitted"), changed(EVENTS, "job.running", dict)[::-1]):
+    for events in (
+        INVENTED_REPORTED,
+        CUT,
+        without_event("order.submitted"),
+        changed(EVENTS, "job.running", dict)[::-1],
+    ):
         assert codes(claimed(DOCUMENTS, events)) & {"checkpoint.forked", "checkpoint.goes_back"}
-    report = claimed(INVENTED, INVENTED_TOLD)
+    report = claimed(INVENTED, INVENTED_REPORTED)
     assert {"checkpoint.forked", "checkpoint.rewritten"} <= codes(report)
 
 

@@ -12,4 +12,4 @@ from federation.evidence.passports import Evaluation
 def test_a_passport_can_not_show_a_figure_in_two_places(name: str) -> None:
     with pytest.raises(ValidationError, match="fields of their own"):
         Evaluation(silos=1, loss=0.01, accuracy=0.99, figures={name: 0.9})
-    assert Evaluation(silos=1, figures={"mse": 2.0}).told == {"mse": 2.0}
+    assert Evaluation(silos=1, figures={"mse": 2.0}).all_figures == {"mse": 2.0}

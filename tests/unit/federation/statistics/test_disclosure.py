@@ -29,7 +29,7 @@ def tables(cells: int, rows: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
-def told_alike(cells: int, rows: int, minimum: int) -> dict[tuple[Cell, ...], list[tuple[int, ...]]]:
+def released_alike(cells: int, rows: int, minimum: int) -> dict[tuple[Cell, ...], list[tuple[int, ...]]]:
     """Every table of so many rows, by what is reported of it: what an attacker can make of that who knows the rule."""
     found: dict[tuple[Cell, ...], list[tuple[int, ...]]] = defaultdict(list)
     for table in tables(cells, rows):
@@ -40,7 +40,7 @@ def told_alike(cells: int, rows: int, minimum: int) -> dict[tuple[Cell, ...], li
 def withheld_cells(cells: int, minimum: int) -> Iterator[tuple[int, tuple[Cell, ...], set[int]]]:
     """Each withheld cell of every table: the rows, what is reported, and the values that the cell could have."""
     for rows in range(minimum, ROWS_MAX[cells]):
-        for one_report, possible in told_alike(cells, rows, minimum).items():
+        for one_report, possible in released_alike(cells, rows, minimum).items():
             for place in (place for place, cell in enumerate(one_report) if cell is None):
                 yield rows, one_report, {table[place] for table in possible}
 

@@ -12,7 +12,7 @@ import pytest
 
 from agreements import explanations
 from agreements.carried_out import TERMS, CarriedOut, carried_out, codes_of_use, leaves
-from audit.event_labels import DEEDS
+from audit.event_labels import EVENT_LABELS
 from audit.reasons import MEANINGS
 from federation.agreements.rules import RULES
 from federation.protocol.documents.purposes import Modifier, Permission
@@ -38,7 +38,7 @@ def test_what_an_entry_names_is_there(entry: CarriedOut) -> None:
     for path in every(entry.code):
         assert callable(found(path)), path
     assert entry.events
-    assert set(entry.events) <= set(DEEDS)
+    assert set(entry.events) <= set(EVENT_LABELS)
     for code in entry.answered:
         assert code in RULES or any(f'"{code}"' in text for text in sources()), code
     file, _, name = entry.test.partition("::")

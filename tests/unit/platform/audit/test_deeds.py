@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-from audit.event_labels import DEEDS, event_label_of
+from audit.event_labels import EVENT_LABELS, event_label_of
 from consortia.models.participation import InvitationAnswer
 from demo.services import ROOT
 from training.transitions import JobState
@@ -20,5 +20,5 @@ def test_every_event_verb_has_a_label() -> None:
     assert len(written) > 40
     written |= {f"invitation.{answer.value}" for answer in InvitationAnswer}
     written |= {f"job.{state.value}" for state in JobState if state not in NEVER}
-    assert not written - set(DEEDS)
+    assert not written - set(EVENT_LABELS)
     assert event_label_of("test.done") == "test.done"

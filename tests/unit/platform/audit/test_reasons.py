@@ -143,7 +143,7 @@ def test_whatever_can_reject_an_answer_has_a_sentence() -> None:
         assert code in SENTENCES or code in MEANINGS
 
 
-def test_a_rejected_payload_is_told_in_the_reader_s_language() -> None:
+def test_a_rejected_payload_is_explained_in_the_reader_s_language() -> None:
     with pytest.raises(Invalid) as refused:
         check_header(io.BytesIO(b"abc"), b"head", 4)
     why = Reason.of(refused.value)
