@@ -30,6 +30,8 @@ from demo.services import PYTHONPATH, Services, temporary_folder
 MODELS, ROUNDS = 10_000, 2
 AGAIN_MAX_S = 1.0
 """A duty runs every minute beside rounds: with nothing to do it may take so long."""
+ORPHANED_FILES = "training.tasks.delete_orphaned_files"
+"""It has an hour of its own, and is measured like the others."""
 AGES = (
     ("UPDATE agreements_agreementversion SET terms = jsonb_set(jsonb_set(terms, '{amendment,on_leaving}', "
      "'\"models_retired\"'), '{retention,models_days}', '3650') WHERE id = %(agreement)s"),
@@ -149,7 +151,7 @@ def measure() -> dict[str, dict[str, dict[str, float]]]:
     for pass_ in ("first", "again"):
         while pass_ == "again" and chaining.chain_new():
             pass  # the events of the first pass: a sweep chains some every other second
-        for name in settings.HOUSEKEEPING_DUTIES:
+        for name in (*settings.HOUSEKEEPING_DUTIES, ORPHANED_FILES):
             short = name.rpartition(".")[2]
             figures.setdefault(short, {})[pass_] = Counted().run(current_app.tasks[name])
             print(f"{pass_:6}{short:34}{figures[short][pass_]}", file=sys.stderr)

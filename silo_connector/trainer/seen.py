@@ -35,18 +35,12 @@ def current_status(state: Path, key: PrivateKey, trust: Trust, highest_number: i
     """What is to be reported now; what was reported before while nothing has changed, or can't be read."""
     try:
         heads, breaks = stored_heads(state), stored_breaks(state)
-        of = (
-            trust.silo_id,
-            highest_number,
-            tuple(sorted(heads.items())),
-            tuple(breaks.unaccepted),
-            str(breaks.accepted),
-        )
+        heads_in_order = tuple(sorted(heads.items()))
+        of = (trust.silo_id, highest_number, heads_in_order, tuple(breaks.unaccepted), str(breaks.accepted))
         if of == before.of:
             return before
-        newest = sorted(heads.items(), key=lambda item: item[0] in breaks.unaccepted, reverse=True)[
-            :CHAINS_REPORTED_MAX
-        ]
+        broken_first = sorted(heads.items(), key=lambda item: item[0] in breaks.unaccepted, reverse=True)
+        newest = broken_first[:CHAINS_REPORTED_MAX]
         by_name = SiloState(
             silo_id=trust.silo_id,
             highest_number=highest_number,

@@ -9,6 +9,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ WORDS_MAX = 20
 LONG_ALLOWED = frozenset[str]()
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def public_names() -> list[tuple[str, str]]:
     """Modules, and the classes and functions at their top, that do not begin with an underscore."""
     found = []
@@ -80,7 +86,7 @@ def public_names() -> list[tuple[str, str]]:
         if "/migrations/" in where:
             continue
         found.append((where, file.stem))
-        tops = ast.parse(file.read_text()).body
+        tops = parsed(file).body
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         found += [(where, top.name) for top in tops if isinstance(top, kinds) and not top.name.startswith("_")]
     return found
@@ -194,7 +200,7 @@ def test_identifiers_have_the_words_of_the_field() -> None:
     wrong = {
         f"{file.relative_to(ROOT)}:{name}"
         for file in every(_sources((*PRODUCT, "tests")))
-        for name in identifiers(ast.parse(file.read_text()))
+        for name in identifiers(parsed(file))
         if IN_IDENTIFIERS & {part.lower() for part in PART.findall(name)}
     }
     assert wrong == IDENTIFIERS_ALLOWED

@@ -29,13 +29,17 @@ _UPLOADS_AT_ONCE = 500
 
 
 def delete_expired_data(*, by: Actor) -> None:
-    """Delete old nonces and marks, unfinished files, files that no row names, and updates that have served."""
+    """Delete old nonces and marks, uploads that nobody waits for, and updates that have served."""
     delete_unfollowed()
     RequestNonce.objects.filter(expires_at__lt=timezone.now()).delete()
-    store.remove_abandoned(ABANDONED_FILES_S)
-    store.remove_unneeded(set(store.digests_older_than(ABANDONED_FILES_S)), needed)  # put for rows that never came
     delete_uploads()
     delete_updates(by=by)
+
+
+def delete_orphaned_files() -> None:
+    """Delete unfinished files, and files whose rows never came: every older file is looked at."""
+    store.remove_abandoned(ABANDONED_FILES_S)
+    store.remove_unneeded(set(store.digests_older_than(ABANDONED_FILES_S)), needed)
 
 
 def prune_models(*, by: Actor) -> int:

@@ -94,8 +94,14 @@ def housekeeping() -> None:
 
 @shared_task(base=Duty, name="training.tasks.delete_expired_data")
 def delete_expired_data() -> None:
-    """Delete nonces, unfinished files, files that no row names, and updates that have served."""
+    """Delete nonces, uploads that nobody waits for, and updates that have served."""
     deletions.delete_expired_data(by=SWEEP)
+
+
+@shared_task(base=DatabaseTask, name="training.tasks.delete_orphaned_files")
+def delete_orphaned_files() -> None:
+    """Delete unfinished files, and files that no row names."""
+    deletions.delete_orphaned_files()
 
 
 @shared_task(base=Duty, name="training.tasks.retire_models")

@@ -95,9 +95,8 @@ def _evaluate(task: Task, begin: Begin, model: Path, rows: Prepared, bounds: Bou
     except FederationError as error:
         raise Refused(error.code, error.message) from error
     rows_disclosed = bounds.rows.believed(found.rows)
-    is_whole = (
-        rows_disclosed == found.rows
-    )  # otherwise the data have grown since the launch, and counts would not add up
+    # otherwise the data have grown since the launch, and counts would not add up
+    is_whole = rows_disclosed == found.rows
     table = rows.test.target.table
     by_name = {
         name: figure for name, figure in found.figures.items() if name in bounds.metrics and (is_whole or name != table)

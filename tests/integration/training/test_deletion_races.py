@@ -104,7 +104,7 @@ def test_a_blob_that_is_put_while_an_equal_one_is_deleted_is_there(
 
     monkeypatch.setattr(housekeeping, "needed", slowly)
     thread, _ = beside(put_it)
-    housekeeping.delete_expired_data(by=TEST)
+    housekeeping.delete_orphaned_files()
     thread.join()
     assert put.is_set()
     assert store.read_small(DIGEST, 100) == DATA

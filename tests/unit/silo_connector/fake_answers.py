@@ -12,6 +12,8 @@ from federation.protocol.digests import digest_bytes
 
 CUT = "cut"
 VALID_CODE = {"state": "valid", "silo": "Silo", "expires_at": "2099-01-01T00:00:00Z"}
+POLL_S = 1.1
+"""How long a poll is kept open at most: longer than what the relay finds suspiciously quick."""
 
 
 @dataclass(frozen=True)

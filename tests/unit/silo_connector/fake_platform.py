@@ -45,12 +45,9 @@ from federation.targets import target_of
 from tests.support.patience import FAILS_AFTER_S
 from tests.unit.silo_connector.addresses import blob_url, grant
 from tests.unit.silo_connector.fake_answers import CUT as CUT
-from tests.unit.silo_connector.fake_answers import VALID_CODE, without_held
+from tests.unit.silo_connector.fake_answers import POLL_S, VALID_CODE, without_held
 from tests.unit.silo_connector.fake_answers import Answer as Answer
 from tests.unit.silo_connector.fake_answers import problem as problem
-
-POLL_S = 1.1
-"""How long a poll is kept open at most: longer than what the relay finds suspiciously quick."""
 
 
 @dataclass

@@ -102,7 +102,7 @@ def _started(config: Path) -> subprocess.Popen[bytes]:
 
 def with_runner(site: Site, socket: Path, answer_timeout_s: int = 30, order_timeout_s: int = 600) -> Site:
     """The site with a runner configured, and a policy that lets approved code run."""
-    (site.folder / "policy.toml").write_text('custom_code = "approved"\ntell = true\n')
+    (site.folder / "policy.toml").write_text('custom_code = "approved"\ndisclose_rule = true\n')
     statement = (
         f'[runner]\nsocket = "{socket}"\nanswer_timeout_s = {answer_timeout_s}\norder_timeout_s = {order_timeout_s}\n'
     )

@@ -39,7 +39,7 @@ def departures(site: Site, order: Order) -> list[dict[str, Any]]:
 @pytest.fixture
 async def site(tmp_path: Path, platform: FakePlatform) -> Site:
     """A site whose own policy is against nothing, so that it is not what refuses."""
-    (tmp_path / "policy.toml").write_text('custom_code = "approved"\ntell = true\n')
+    (tmp_path / "policy.toml").write_text('custom_code = "approved"\ndisclose_rule = true\n')
     return await enrolled(make_site(tmp_path, platform, 'policy = "policy.toml"'))
 
 

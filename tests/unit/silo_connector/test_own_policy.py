@@ -76,7 +76,7 @@ async def test_a_policy_holds_from_the_next_order_and_an_unreadable_one_stops_al
     rows = [
         "",
         'families = ["mlp"]',
-        'families = ["mlp"]\ntell = true',
+        'families = ["mlp"]\ndisclose_rule = true',
         "families = 7",
         "families = ['logistic']",
         None,
@@ -100,7 +100,7 @@ async def test_a_policy_holds_from_the_next_order_and_an_unreadable_one_stops_al
 
 async def test_rounds_are_counted_by_the_day_and_an_order_that_is_taken_up_again_once(policed: Site) -> None:
     site, trainer = policed, Trainer(policed.config)
-    write(site, "rounds_per_day_max = 2\ntell = true\n")
+    write(site, "rounds_per_day_max = 2\ndisclose_rule = true\n")
     trainer.start()
     manifest = site.job()
     orders = [site.order(manifest, number=number, round=number) for number in (1, 2, 3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,15 @@ FENCES = ROOT / "tests" / "support" / "fences.py"
 Finds = Callable[[ast.Module], Iterator[ast.AST]]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def found_in(finds: Finds, *, but: Path | None = None) -> list[str]:
     """Where in the tests something is."""
     files = [path for path in TESTS if path != but]
-    return [
-        f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-        for path in files
-        for node in finds(ast.parse(path.read_text()))
-    ]
+    return [f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}" for path in files for node in finds(parsed(path))]
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:

@@ -99,7 +99,7 @@ def without_event(verb: str, at: int = -1) -> list[Event]:
 
 ANSWER = f"{bundle_parser.ANSWER}{UUID(int=2 << 64)}"
 INVENTED = passport(ROUNDS, ELSE)
-INVENTED_REPORTED = changed(
+LOGGED = changed(
     changed(
         changed(PLAYED.events(INVENTED), "round.closed", lambda statement: statement | {"model": ELSE}, at=ROUNDS - 1),
         "job.completed",
@@ -129,7 +129,7 @@ NOT_TRIED = [
 
 LIES: dict[str, tuple[str, Callable[[], Report]]] = {
     "an invented final model": ("passport.other_model", lambda: claimed(INVENTED)),
-    "an invented final model, logged": ("evaluation.missing", lambda: claimed(INVENTED, INVENTED_REPORTED)),
+    "an invented final model, logged": ("evaluation.missing", lambda: claimed(INVENTED, LOGGED)),
     "later rounds left out": ("order.left_out", lambda: claimed(of_rounds(2))),
     "later rounds left out, logged": ("history.rounds_missing", lambda: claimed(of_rounds(2), CUT)),
     "two passports for a round": ("passport.twice", lambda: claimed(TWICE)),
@@ -206,14 +206,9 @@ def test_true_evidence_passes_every_check() -> None:
 
 
 def test_every_log_that_is_signed_again_is_another_one_than_the_silos_have_countersigned() -> None:
-    for events in (
-        INVENTED_REPORTED,
-        CUT,
-        without_event("order.submitted"),
-        changed(EVENTS, "job.running", dict)[::-1],
-    ):
+    for events in (LOGGED, CUT, without_event("order.submitted"), changed(EVENTS, "job.running", dict)[::-1]):
         assert codes(claimed(DOCUMENTS, events)) & {"checkpoint.forked", "checkpoint.goes_back"}
-    report = claimed(INVENTED, INVENTED_REPORTED)
+    report = claimed(INVENTED, LOGGED)
     assert {"checkpoint.forked", "checkpoint.rewritten"} <= codes(report)
 
 
