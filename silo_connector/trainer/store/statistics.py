@@ -7,6 +7,7 @@ then at least so many rows came or went between any two. What is kept of them is
 A file is one however many datasets are made of it: what is known of it goes by its source. A dataset is of a source
 that its name, its file's place or the very bytes of its file were of before; where these were of several, the sources
 become one. So a second name, a link or a copy is neither asked more often, nor about rows near those of the first.
+Of all datasets it is noted what they are of whenever one is asked, so that a copy is known that changes later.
 The journal has every line of it too: where the memory is lost, ``accept-state`` takes it from there.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from federation.protocol.documents import OrderKind
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.pruning import as_text
 
@@ -75,6 +77,7 @@ class StatisticsAnswers:
         ``statistics.rows_too_near``.
         """
         day, name = moment.astimezone(UTC).date(), dataset.name
+        self.note_sources([dataset])  # by itself: it stays noted where what follows is undone
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             source = self._source_of(dataset.keys, name)
@@ -93,6 +96,7 @@ class StatisticsAnswers:
             near = None if are_too_few else self._nearest(source, state, minimum_cell)
             if near is None and not are_too_few:
                 self._note_rows(source, state, as_text(moment))
+            keys = self._keys_of(source)
         if are_too_few:
             raise Refused("statistics.too_few_rows", f"{name!r} has {state.rows} rows.")
         if near is not None:
@@ -100,13 +104,20 @@ class StatisticsAnswers:
             raise Refused("statistics.rows_too_near", message)
         return {
             "dataset": name,
-            "keys": list(dataset.keys),
+            "keys": keys,
             "day": day.isoformat(),
             "job_id": str(job_id),
             "fingerprint": state.fingerprint,
             "rows": state.rows,
             "moment": as_text(moment),
         }
+
+    def note_sources(self, datasets: Iterable[DatasetFile]) -> None:
+        """Note of which source each dataset is, whether it is asked or not."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for dataset in datasets:
+                self._source_of(dataset.keys, dataset.name)
 
     def restore(self, entries: Iterable[Mapping[str, Any]]) -> int:
         """Note again what these lines of the journal say was answered; how many there were. Twice is as once."""
@@ -150,6 +161,11 @@ class StatisticsAnswers:
         )
         return source
 
+    def _keys_of(self, source: str) -> list[str]:
+        """By what a source is known again, whatever dataset it is asked as."""
+        found = self._database.execute("SELECT key FROM statistics_sources WHERE source = ? ORDER BY key", (source,))
+        return [str(key) for (key,) in found]
+
     def _note_day(self, source: str, day: date, job_id: UUID) -> None:
         self._database.execute(
             "INSERT INTO statistics_days VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -163,8 +179,10 @@ class StatisticsAnswers:
         )
 
     def _orders_of(self, job_id: UUID) -> int:
-        """How many orders of a job were allowed; the one that is being answered is among them."""
-        (count,) = self._database.execute("SELECT count(*) FROM allowed WHERE job_id = ?", (str(job_id),)).fetchone()
+        """How many orders of a job to report statistics were allowed; the one that is being answered is among them."""
+        (count,) = self._database.execute(
+            "SELECT count(*) FROM allowed WHERE job_id = ? AND kind = ?", (str(job_id), OrderKind.STATISTICS.value)
+        ).fetchone()
         return int(count)
 
     def _nearest(self, source: str, state: RowState, minimum_cell: int) -> int | None:
