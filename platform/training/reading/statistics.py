@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
+from federation.protocol.documents import OrderKind
 from federation.statistics.pooling import PooledCell, PooledColumn
 from silos.models import Dataset
 from training.models import Job, ReleasedStatistics
@@ -75,6 +76,7 @@ def latest_of(dataset: Dataset, user: User) -> ReleasedStatistics | None:
     took_part = jobs_visible_to(user).filter(
         cohort_members__dataset=dataset,
         orders__silo=dataset.silo_id,
+        orders__kind=OrderKind.STATISTICS.value,
         orders__state=OrderState.APPLIED,
         released_statistics__isnull=False,
     )
