@@ -34,9 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def given(
-    transactional_db: None, blob_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Federation, Job, Order]:
+def given(transactional_db: None, blob_root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Federation, Job, Order]:
     """A running job with one order to reserve."""
     federation = make_federation()  # before: it is remembered for other tests
     add_parts(monkeypatch, OF_THE_PLATFORM)

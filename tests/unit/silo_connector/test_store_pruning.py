@@ -167,9 +167,9 @@ def test_orders_of_no_round_come_before_and_after_any(memory: Memory) -> None:
         do(memory, order_of(job_id, number + 1, number), number + 1)
     with pytest.raises(Refused, match=r"order\.reordered"):
         memory.jobs.check_order(order_of(job_id, 5, 0))
+    other = order_of(job_id, 5, 0).model_copy(update={"kind": OrderKind.RELEASE, "manifest_digest": "other"})
     with pytest.raises(Refused, match=r"manifest\.changed"):
-        other = {"kind": OrderKind.RELEASE, "manifest_digest": "other"}
-        memory.jobs.check_order(order_of(job_id, 5, 0).model_copy(update=other))
+        memory.jobs.check_order(other)
 
 
 def test_a_job_that_was_left_out_does_not_begin_again(memory: Memory, calendar: Calendar, tmp_path: Path) -> None:

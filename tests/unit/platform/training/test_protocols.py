@@ -42,7 +42,7 @@ def test_no_step_but_the_last_makes_a_version(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_statistics_are_released_by_the_last_step_of_their_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digest of what was released stands in the event of the round's end, and a round that is abandoned has none."""
+    """Its digest stands in the event of the round's end, and a round that is abandoned has none."""
     add_parts(monkeypatch, OF_THE_PLATFORM)
     modes = [name for name in PROTOCOLS if STATISTICS in mode_of(name).payload_kinds]
     assert "clear" in modes
