@@ -32,9 +32,11 @@ def state(rows: int, mark: str = "0") -> RowState:
     return RowState("sha256:" + mark * 64, rows)
 
 
-def code_of(memory: Memory, dataset: DatasetFile, rows: RowState, per_day_max: int = 3) -> str:
+def code_of(
+    memory: Memory, dataset: DatasetFile, rows: RowState, per_day_max: int = 3, *, minimum_cell: int = 5
+) -> str:
     try:
-        memory.statistics.admit(dataset, uuid4(), rows, DAY, per_day_max=per_day_max, minimum_cell=5)
+        memory.statistics.admit(dataset, uuid4(), rows, DAY, per_day_max=per_day_max, minimum_cell=minimum_cell)
     except Refused as refused:
         return refused.code
     return ""
@@ -96,6 +98,22 @@ def test_a_copy_that_was_asked_for_in_vain_is_known_when_it_has_changed(memory: 
     copy.path.write_text("a\n1\n2\n3\n")
     changed = DatasetFile("second", copy.path, digest_file(copy.path))
     assert code_of(memory, changed, state(101, "1")) == "statistics.rows_too_near"
+
+
+def test_an_agreement_of_a_smaller_minimum_cell_comes_no_nearer_to_an_answer_under_a_larger(
+    memory: Memory, rows: Path
+) -> None:
+    dataset = DatasetFile("first", rows)
+    line = memory.statistics.admit(dataset, uuid4(), state(100), DAY, per_day_max=9, minimum_cell=20)
+    lost = Memory(None)
+    lost.statistics.restore([line])
+    for known in (memory, lost):
+        assert code_of(known, dataset, state(105, "1"), 9) == "statistics.rows_too_near"
+        assert code_of(known, dataset, state(119, "2"), 9) == "statistics.rows_too_near"
+        assert code_of(known, dataset, state(120, "3"), 9) == ""
+        assert code_of(known, dataset, state(125, "4"), 9) == ""
+        assert code_of(known, dataset, state(141, "5"), 9, minimum_cell=20) == "statistics.rows_too_near"
+    lost.close()
 
 
 def test_what_was_answered_before_files_were_known_is_known_by_its_name(tmp_path: Path, rows: Path) -> None:
