@@ -1,7 +1,7 @@
 """Orders of a job that belong to no step of a round: issued, counted, called back, expired.
 
 Each ends by itself, and nobody waits for the others: its kind is reported what became of it
-(`kinds.base.SteplessKind`). The kind may change the job by that, so whoever ends an order has locked its job before.
+(`kinds.base.SteplessKind`). The kind may change the job by that: its row is locked before that of the order.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def expire(*, by: Actor) -> int:
 
 @transaction.atomic
 def _expire(job_id: UUID, by: Actor) -> int:
-    # whoever has the job in hand ends them, or they end next time
+    # if somebody has the job in hand, they end next time
     if not Job.objects.select_for_update(skip_locked=True).filter(id=job_id).values_list("id"):
         return 0
     return _end(Q(job=job_id, expires_at__lte=Now()), OrderState.EXPIRED, "order.deadline", by)
