@@ -12,12 +12,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
-from federation.protocol.documents import OrderKind
 from federation.statistics.pooling import PooledCell, PooledColumn
 from silos.models import Dataset
 from training.models import Job, ReleasedStatistics
 from training.reading.selectors import jobs_visible_to
-from training.transitions import OrderState
 
 BELOW, ABOVE, MISSING, PRESENT = "below", "above", "missing", "present"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -76,8 +74,7 @@ def latest_of(dataset: Dataset, user: User) -> ReleasedStatistics | None:
     took_part = jobs_visible_to(user).filter(
         cohort_members__dataset=dataset,
         orders__silo=dataset.silo_id,
-        orders__kind=OrderKind.STATISTICS.value,
-        orders__state=OrderState.APPLIED,
+        orders__statistics_report__isnull=False,
         released_statistics__isnull=False,
     )
     return ReleasedStatistics.objects.filter(job__in=took_part.values("pk")).select_related("job").first()

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from federation.protocol.documents import OrderKind
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.pruning import as_text
 
@@ -185,10 +184,8 @@ class StatisticsAnswers:
         )
 
     def _orders_of(self, job_id: UUID) -> int:
-        """How many orders of a job to report statistics were allowed; the one that is being answered is among them."""
-        (count,) = self._database.execute(
-            "SELECT count(*) FROM allowed WHERE job_id = ? AND kind = ?", (str(job_id), OrderKind.STATISTICS.value)
-        ).fetchone()
+        """How many orders of a job were allowed; the one that is being answered is among them."""
+        (count,) = self._database.execute("SELECT count(*) FROM allowed WHERE job_id = ?", (str(job_id),)).fetchone()
         return int(count)
 
     def _nearest(self, source: str, state: RowState, minimum_cell: int) -> int | None:
