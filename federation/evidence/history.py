@@ -47,6 +47,10 @@ class _Answered(Part):
     answer: Digest
 
 
+class _Recalled(Part):
+    order: _ORDER_ID
+
+
 class _Unread(Part):
     order: _ORDER_ID
     answer: Digest
@@ -217,7 +221,22 @@ def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: b
         yield "history.answered_twice", f"The order {statement.order} is answered twice."
     if history.is_over(statement.order):
         yield "history.out_of_order", "The answer comes after its step or round was over."
+    if statement.order in step.recalled:
+        yield "history.out_of_order", "The answer comes after its order was recalled."
     (step.refusals if refused else step.answers)[statement.order] = statement.answer
+
+
+def _recalled(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
+    if _evidence(event) is None:  # as it was written before 0.2.0: it does not say which order
+        return
+    order = _Recalled.model_validate(_evidence(event)).order
+    step = history.step_of(order)
+    if step is None:
+        yield "history.no_order", "What is recalled was never given."
+        return
+    if order in step.answers or order in step.refusals:
+        yield "history.out_of_order", "An order is recalled that was answered before."
+    step.recalled.add(order)
 
 
 def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
@@ -306,6 +325,7 @@ _TAKES: Final[Mapping[str, Callable[[History, JobEvent, RootDocuments], _Faults]
     "order.issued": _issued,
     "order.submitted": partial(_answered, refused=False),
     "order.refused": partial(_answered, refused=True),
+    "order.recalled": _recalled,
     "update.rejected": _rejected,
     "round.closed": _round_closed,
     "round.abandoned": _round_abandoned,

@@ -22,6 +22,9 @@ class StepEvents:
     unread: set[str] = field(default_factory=set)
     """Those of the rejected answers that were not kept: the log has their digests and no more."""
 
+    recalled: set[str] = field(default_factory=set)
+    """Orders that nobody may answer any more."""
+
     @property
     def counting(self) -> dict[str, str]:
         """The answers that were not rejected, by the orders' ids: those that count once the round does."""

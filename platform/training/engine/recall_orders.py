@@ -58,6 +58,7 @@ def _call_back(order: Order, by: Actor) -> bool:
             verb="order.recalled",
             by=by,
             detail={**in_round, "silo": order.silo.name, **why.detail},
+            evidence={"order": str(order.id)},
         )
         notices.notify(notices.ORDERS, [order.silo_id])
     return True

@@ -88,6 +88,14 @@ def test_a_round_that_was_abandoned_and_tried_again_is_no_fault() -> None:
     assert reported(later_attempt(true_events())).holds
 
 
+def test_an_order_that_was_recalled_and_never_answered_is_no_fault() -> None:
+    events = true_events()
+    before = [one for one in events if one[0] != "order.submitted" or "round" in one[1]]  # type: ignore[operator]
+    documents_ = [entry for entry in DOCUMENTS if entry is not OF_NO_ROUND[1]]
+    logged = PLAYED.logged(inserted(before, 2, recalled()))
+    assert verify_evidence(gather([*PLAYED.grounds(), *documents_, *logged])).holds
+
+
 def closed_all_the_same(events: list[Event]) -> list[Event]:
     return inserted(events, place_of(events, "round.closed", 1), abandoned(1))
 
@@ -114,9 +122,29 @@ def reservation_rejected_later(events: list[Event]) -> list[Event]:
     return inserted(events, len(events), ("update.rejected", {"order": str(RESERVE.order_id), "code": "update.nan"}))
 
 
+def recalled(order: UUID = RESERVE.order_id) -> Event:
+    """The silo may not work any more, or its organisation has left."""
+    return "order.recalled", {"silo": "One", "code": "participation.ended", "evidence": {"order": str(order)}}
+
+
+def answered_when_recalled(events: list[Event]) -> list[Event]:
+    return inserted(events, 2, recalled())
+
+
+def recalled_when_answered(events: list[Event]) -> list[Event]:
+    return inserted(events, 3, recalled())
+
+
+def recalled_without_being_given(events: list[Event]) -> list[Event]:
+    return inserted(events, 3, recalled(UUID(int=8)))
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        (answered_when_recalled, "history.out_of_order"),
+        (recalled_when_answered, "history.out_of_order"),
+        (recalled_without_being_given, "history.no_order"),
         (closed_all_the_same, "history.not_open"),
         (abandoned_when_closed, "history.not_open"),
         (another_attempt_abandoned, "history.not_open"),
