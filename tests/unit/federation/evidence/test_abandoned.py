@@ -90,7 +90,7 @@ def test_a_round_that_was_abandoned_and_tried_again_is_no_fault() -> None:
 
 def test_an_order_that_was_recalled_and_never_answered_is_no_fault() -> None:
     events = true_events()
-    before = [one for one in events if one[0] != "order.submitted" or "round" in one[1]]  # type: ignore[operator]
+    before = [one for one in events if one[0] != "order.submitted" or "round" in one[1]]
     documents_ = [entry for entry in DOCUMENTS if entry is not OF_NO_ROUND[1]]
     logged = PLAYED.logged(inserted(before, 2, recalled()))
     assert verify_evidence(gather([*PLAYED.grounds(), *documents_, *logged])).holds
