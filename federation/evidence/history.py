@@ -47,6 +47,10 @@ class _Answered(Part):
     answer: Digest
 
 
+class _Recalled(Part):
+    order: _ORDER_ID
+
+
 class _Unread(Part):
     order: _ORDER_ID
     answer: Digest
@@ -139,6 +143,8 @@ def _round_opened(history: History, event: JobEvent, found: RootDocuments) -> _F
         yield "history.round_gap", f"Round {place.round} opens when {len(closed)} rounds are closed."
     if statement.model != (closed[-1].model if closed else found.manifest.initial_model_digest):
         yield "history.other_base", f"Round {place.round} begins with another model than the one before it made."
+    if history.rounds and history.rounds[-1].is_open:
+        yield "history.round_open", f"Round {place.round} opens, and the one before is neither closed nor abandoned."
     if history.rounds and history.rounds[-1].number == place.round and history.rounds[-1].attempt >= place.attempt:
         yield "history.round_twice", f"Round {place.round} opens twice as attempt {place.attempt}."
     work = _work_of(found.manifest, place.round)
@@ -150,12 +156,8 @@ def _round_opened(history: History, event: JobEvent, found: RootDocuments) -> _F
 
 def _step_opened(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
     place, statement = _OfStep.model_validate(event.detail), _Given.model_validate(_evidence(event))
-    reported = history.rounds[-1] if history.rounds else None
-    if (
-        reported is None
-        or (reported.number, reported.attempt) != (place.round, place.attempt)
-        or reported.counted is not None
-    ):
+    reported = _open_round(history, place)
+    if reported is None:
         yield "history.not_open", f"A step of round {place.round} opens, and the round is not open."
         return
     if history.ended:
@@ -163,6 +165,22 @@ def _step_opened(history: History, event: JobEvent, _: RootDocuments) -> _Faults
     if place.step != len(reported.steps) + 1:
         yield "history.step_gap", f"Step {place.step} of round {place.round} opens after {len(reported.steps)} steps."
     yield from _add_step(history, reported, statement)
+
+
+def _open_round(history: History, place: _OfRound) -> RoundEvents | None:
+    """The attempt at a round that is open, if it is this one."""
+    last = history.rounds[-1] if history.rounds else None
+    is_it = last is not None and last.is_open and (last.number, last.attempt) == (place.round, place.attempt)
+    return last if is_it else None
+
+
+def _round_abandoned(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
+    place = _OfRound.model_validate(event.detail)
+    reported = _open_round(history, place)
+    if reported is None:
+        yield "history.not_open", f"Round {place.round} is abandoned without being open."
+        return
+    reported.is_abandoned = True
 
 
 def _add_step(history: History, reported: RoundEvents, statement: _Opened | _Given) -> _Faults:
@@ -202,8 +220,23 @@ def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: b
     if statement.order in step.answers or statement.order in step.refusals:
         yield "history.answered_twice", f"The order {statement.order} is answered twice."
     if history.is_over(statement.order):
-        yield "history.out_of_order", "The answer comes after its step or round was closed."
+        yield "history.out_of_order", "The answer comes after its step or round was over."
+    if statement.order in step.recalled:
+        yield "history.out_of_order", "The answer comes after its order was recalled."
     (step.refusals if refused else step.answers)[statement.order] = statement.answer
+
+
+def _recalled(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
+    if _evidence(event) is None:  # as it was written before 0.2.0: it does not say which order
+        return
+    order = _Recalled.model_validate(_evidence(event)).order
+    step = history.step_of(order)
+    if step is None:
+        yield "history.no_order", "What is recalled was never given."
+        return
+    if order in step.answers or order in step.refusals:
+        yield "history.out_of_order", "An order is recalled that was answered before."
+    step.recalled.add(order)
 
 
 def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
@@ -214,10 +247,12 @@ def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
         yield "history.no_order", "What is rejected was never taken."
         return
     if history.is_over(order):
-        yield "history.out_of_order", "An answer is rejected after its step or round was closed."
+        yield "history.out_of_order", "An answer is rejected after its step or round was over."
         return
     step.rejected.add(order)
     if statement.evidence is None:
+        if history.is_of_no_round(order):
+            yield "history.out_of_order", "An answer that belongs to no round counts at once, and is rejected later."
         return
     if (statement.evidence.order, statement.evidence.answer) != (
         order,
@@ -230,12 +265,8 @@ def _rejected(history: History, event: JobEvent, _: RootDocuments) -> _Faults:
 
 def _round_closed(history: History, event: JobEvent, found: RootDocuments) -> _Faults:
     place, statement = _OfRound.model_validate(event.detail), _Closed.model_validate(_evidence(event))
-    reported = history.rounds[-1] if history.rounds else None
-    if (
-        reported is None
-        or (reported.number, reported.attempt) != (place.round, place.attempt)
-        or reported.counted is not None
-    ):
+    reported = _open_round(history, place)
+    if reported is None:
         yield "history.not_open", f"Round {place.round} is closed without being open."
         return
     if history.ended:
@@ -294,8 +325,10 @@ _TAKES: Final[Mapping[str, Callable[[History, JobEvent, RootDocuments], _Faults]
     "order.issued": _issued,
     "order.submitted": partial(_answered, refused=False),
     "order.refused": partial(_answered, refused=True),
+    "order.recalled": _recalled,
     "update.rejected": _rejected,
     "round.closed": _round_closed,
+    "round.abandoned": _round_abandoned,
     "passport.issued": _passport_issued,
     **dict.fromkeys(ENDS, _ended),
 }

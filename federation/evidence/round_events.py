@@ -22,6 +22,9 @@ class StepEvents:
     unread: set[str] = field(default_factory=set)
     """Those of the rejected answers that were not kept: the log has their digests and no more."""
 
+    recalled: set[str] = field(default_factory=set)
+    """Orders that nobody may answer any more."""
+
     @property
     def counting(self) -> dict[str, str]:
         """The answers that were not rejected, by the orders' ids: those that count once the round does."""
@@ -47,6 +50,12 @@ class RoundEvents:
     model: str | None = ""
     statistics: str | None = None
     """Of what was released, where the round was closed with statistics."""
+    is_abandoned: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither closed nor abandoned."""
+        return self.counted is None and not self.is_abandoned
 
     @property
     def work_step(self) -> StepEvents | None:
@@ -104,9 +113,13 @@ class History:
         return None if found is None else found[1]
 
     def is_over(self, order_id: str) -> bool:
-        """Whether a later step of the order's round has opened, or that round is closed."""
+        """Whether a later step of the order's round has opened, or that round is closed or abandoned."""
         its, step = self._given[order_id]
-        return its is not None and (its.counted is not None or its.steps[-1] is not step)
+        return its is not None and (not its.is_open or its.steps[-1] is not step)
+
+    def is_of_no_round(self, order_id: str) -> bool:
+        """Whether an order that was given belongs to no round."""
+        return self._given[order_id][0] is None
 
     def add_step(self, to: RoundEvents | None, step: StepEvents) -> None:
         """A step of a round has opened, or orders of no round were given."""

@@ -89,9 +89,8 @@ def commit_file(file: Path, digest: str, *, is_named: bool = False) -> Path | No
 
 
 def put_bytes(data: bytes, digest: str) -> Path | None:
-    """Make these bytes, whose digest the caller has checked, a blob; its mark, as `adopt` gives it."""
-    file = Path(settings.BLOB_ROOT) / "work" / f"{uuid4()}.small"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Make these bytes, whose digest the caller has checked, a blob; its mark, as `commit_file` gives it."""
+    file = new_file()
     try:
         with file.open("xb") as stream:
             stream.write(data)
@@ -164,6 +163,13 @@ def _marked_names() -> set[str]:
         else:
             found.add(mark.name.partition(".")[0])
     return found
+
+
+def new_file() -> Path:
+    """A name for a file on the store's file system that nobody else has."""
+    file = Path(settings.BLOB_ROOT) / "work" / f"{uuid4()}.file"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
 
 
 def new_folder() -> Path:

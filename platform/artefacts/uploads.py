@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
@@ -86,7 +87,8 @@ class Upload:
     def finish(self, block: Sequence[bytes]) -> bool:
         """Keep the last bytes; whether it is complete now, and then in the store.
 
-        Raises Invalid ``blob.digest_mismatch``, keeping nothing.
+        Raises Invalid ``blob.digest_mismatch`` and, where the part was deleted meanwhile, FileNotFoundError, keeping
+        nothing.
         """
         self.append(block)
         assert self._stream is not None
@@ -94,12 +96,29 @@ class Upload:
         if self.offset < self._total:
             return False
         os.fsync(self._stream.fileno())
-        found = "sha256:" + self._hash.hexdigest() if self._hashed_from_start else digest_file(self._part)
-        if found != self._digest:
-            self._part.unlink()
-            raise Invalid("blob.digest_mismatch", "The bytes are not what their digest says; nothing was kept.")
-        store.commit_file(self._part, self._digest, is_named=True)  # by the row of its grant
+        file = self._taken_out(self._stream)
+        try:
+            found = "sha256:" + self._hash.hexdigest() if self._hashed_from_start else digest_file(file)
+            if found != self._digest:
+                raise Invalid("blob.digest_mismatch", "The bytes are not what their digest says; nothing was kept.")
+            store.commit_file(file, self._digest, is_named=True)  # by the row of its grant
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
         return True
+
+    def _taken_out(self, stream: BinaryIO) -> Path:
+        """The part under a name that nobody else opens, so that what is looked at is what becomes a blob.
+
+        Parts of an order that has ended are deleted, and a connection that was let in before makes a new one in the
+        same place. Raises FileNotFoundError where this one is gone, and keeps nothing of the other.
+        """
+        file = store.new_file()
+        self._part.replace(file)
+        if not os.path.samestat(file.stat(), os.fstat(stream.fileno())):
+            file.unlink()
+            raise FileNotFoundError(self._part)
+        return file
 
     def close(self) -> None:
         """Let go of the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -98,6 +99,13 @@ class Datasets:
             return DatasetFile(name, path, digest_file(path))
         except OSError as error:
             raise Refused("data.unreadable", f"{path}: {error}") from error
+
+    def files(self) -> Iterator[DatasetFile]:
+        """The files of all datasets whose rows can be used."""
+        for name in self._datasets:
+            with contextlib.suppress(Refused):  # logged when it happened
+                self.rows(name)
+                yield self.file_of(name)
 
     def _load(self, dataset: LocalDataset, version: Version) -> Prepared | Refused:
         name = dataset.declaration.name

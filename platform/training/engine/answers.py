@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -71,7 +72,7 @@ def answer(*, document: bytes, by: Silo, payloads: Mapping[str, bytes] | None = 
     if isinstance(stated, SubmissionDocument) and _submit_to_open_order(stated, document, payloads or {}, by):
         return AnswerResult(OrderState.SUBMITTED)
     with transaction.atomic():
-        order = _known(answered.lock_order(order_id=stated.order_id, silo_id=by.id))
+        order = _lock_order(stated.order_id, by)
         if order.state not in OUTSTANDING and (earlier := _earlier_answer(order)) is not None:
             if earlier != digest_bytes(document):
                 raise Conflict("order.already_answered", "This order was answered before, with other bytes.")
@@ -117,6 +118,7 @@ def _submit_to_open_order(
     )
     if order.step_id is None:
         with transaction.atomic():
+            stepless.lock_job(order.job_id)
             taken = statements.submit(order, statement, document=document, document_digest=digest, event=event)
             if taken:
                 stepless.count(order, by)
@@ -138,6 +140,13 @@ def _known(order: AnsweredOrder | None) -> AnsweredOrder:
     if order is None:
         raise NotFound("order.not_found", "This silo was given no such order.")
     return order
+
+
+def _lock_order(order_id: UUID, by: Silo) -> AnsweredOrder:
+    """The order as it is now; where it belongs to no step, its job is locked too."""
+    if (found := _known(answered.find_order(order_id=order_id, silo_id=by.id))).step_id is None:
+        stepless.lock_job(found.job_id)
+    return _known(answered.lock_order(order_id=order_id, silo_id=by.id))
 
 
 def _dispatch_if_due(order: AnsweredOrder) -> None:

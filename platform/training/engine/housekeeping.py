@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from artefacts import store
@@ -86,8 +87,13 @@ def delete_uploads() -> int:
 
 
 def needed(digests: Collection[str]) -> set[str]:
-    """Those of these digests that are wanted: by a round whose updates are kept, a model version, or an open order."""
-    kept = Payload.objects.filter(digest__in=digests, order__step__round__updates_deleted_at=None)
+    """Those of these digests that are wanted.
+
+    By a round whose updates are kept, an order of no round whose job goes on, a model version, or an open order.
+    """
+    of_a_round = Q(order__step__isnull=False, order__step__round__updates_deleted_at=None)
+    of_no_round = Q(order__step=None, order__job__ended_at=None)
+    kept = Payload.objects.filter(of_a_round | of_no_round, digest__in=digests)
     coming = Upload.objects.filter(digest__in=digests, order__state__in=OUTSTANDING)
     # asked in the order in which a digest goes from one to the next: what moves meanwhile is found by the later one
     found = set(coming.values_list("digest", flat=True))

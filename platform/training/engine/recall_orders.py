@@ -12,6 +12,7 @@ from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from realtime import notices
 from silos.transitions import SiloState
+from training.engine import stepless
 from training.engine.kinds import stepless_kind
 from training.models import Order
 from training.states import record_job_event
@@ -21,7 +22,7 @@ from training.transitions import OUTSTANDING, OrderState
 def call_back(*, by: Actor) -> int:
     """Cancel open orders of silos that may not work any more, and of members that have left. How many there were.
 
-    Each is a transaction of its own: with one row locked at a time it waits for nobody who waits for it. What is left
+    Each is a transaction of its own, with one order locked: it waits for nobody who waits for it. What is left
     of a round is for the nudge that follows: it closes, by the quorum's rules, once nobody else has to answer.
     """
     taking_part = Participation.objects.filter(
@@ -43,6 +44,8 @@ def call_back(*, by: Actor) -> int:
 def _call_back(order: Order, by: Actor) -> bool:
     why = Reason(_code(order), {})
     with transaction.atomic():
+        if order.step_id is None and order.job_id is not None:
+            stepless.lock_job(order.job_id)
         mine = Order.objects.filter(id=order.id, state__in=OUTSTANDING)  # an answer may have been quicker
         if not mine.move(OrderState.CANCELLED, code=why.code, params=why.params, ended_at=timezone.now()):
             return False
@@ -55,6 +58,7 @@ def _call_back(order: Order, by: Actor) -> bool:
             verb="order.recalled",
             by=by,
             detail={**in_round, "silo": order.silo.name, **why.detail},
+            evidence={"order": str(order.id)},
         )
         notices.notify(notices.ORDERS, [order.silo_id])
     return True

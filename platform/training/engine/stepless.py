@@ -1,7 +1,7 @@
 """Orders of a job that belong to no step of a round: issued, counted, called back, expired.
 
 Each ends by itself, and nobody waits for the others: its kind is reported what became of it
-(`kinds.base.SteplessKind`).
+(`kinds.base.SteplessKind`). The kind may change the job by that: its row is locked before that of the order.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from training.engine.sql.steps import Applied, mark_applied
 from training.models import Job, Order
 from training.states import record_job_event
 from training.transitions import OUTSTANDING, OrderState
-
-_AT_ONCE = 500
 
 
 def issue(
@@ -86,6 +84,11 @@ def issue(
     return [order.id for order in orders]
 
 
+def lock_job(job_id: UUID) -> None:
+    """Lock the job of an order before the order itself: the parent first, as everywhere."""
+    Job.objects.select_for_update().values_list("id").get(id=job_id)
+
+
 def count(order: AnsweredOrder, by: Actor) -> None:
     """An order was answered, and its answer counts: nobody waits for others. Part of the answer's transaction."""
     mark_applied([Applied(order.order_id)])
@@ -105,18 +108,23 @@ def call_back(*, job: Job, by: Actor, code: str) -> int:
 
 def expire(*, by: Actor) -> int:
     """End those that nobody has answered in their time, by the database's clock. How many there were."""
-    count = 0
-    while some := _end(Q(job__isnull=False, expires_at__lte=Now()), OrderState.EXPIRED, "order.deadline", by):
-        count += some
-    return count
+    late = Order.objects.filter(job__isnull=False, step=None, state__in=OUTSTANDING, expires_at__lte=Now())
+    return sum(_expire(job_id, by) for job_id in late.order_by("job_id").values_list("job_id", flat=True).distinct())
 
 
 @transaction.atomic
+def _expire(job_id: UUID, by: Actor) -> int:
+    # if somebody has the job in hand, they end next time
+    if not Job.objects.select_for_update(skip_locked=True).filter(id=job_id).values_list("id"):
+        return 0
+    return _end(Q(job=job_id, expires_at__lte=Now()), OrderState.EXPIRED, "order.deadline", by)
+
+
 def _end(which: Q, state: OrderState, code: str, by: Actor) -> int:
-    # an answer that is being taken holds the row: anyone who comes later finds the order answered, or ends it next time
-    is_bounded = state == OrderState.EXPIRED
-    found = Order.objects.select_for_update(skip_locked=is_bounded).filter(which, step=None, state__in=OUTSTANDING)
-    rows = list(found.order_by("pk").values_list("id", "kind", "silo_id")[: _AT_ONCE if is_bounded else None])
+    # a relay's poll notes several orders at once, in whatever order: a sweep does not wait for it
+    is_sweep = state == OrderState.EXPIRED
+    found = Order.objects.select_for_update(skip_locked=is_sweep).filter(which, step=None, state__in=OUTSTANDING)
+    rows = list(found.order_by("pk").values_list("id", "kind", "silo_id"))
     by_kind: dict[str, list[UUID]] = defaultdict(list)
     for order_id, kind, _silo in rows:
         by_kind[kind].append(order_id)

@@ -44,6 +44,12 @@ def work_of(job: Job, round_number: int) -> OrderKind | None:
 
 
 def steps_of(job: Job, round_number: int) -> tuple[StepPlan, ...]:
-    """The steps of a round of a job; none beyond the last round."""
+    """The steps of a round of a job; none beyond the last round. Raises ValueError where one before the last opens."""
     work = work_of(job, round_number)
-    return () if work is None else protocol_of(job).steps(work)
+    if work is None:
+        return ()
+    plans = protocol_of(job).steps(work)
+    if any(plan.opens_with is not None for plan in plans[:-1]):
+        # the round could still be abandoned, with its version made already; and its end would not name that version
+        raise ValueError(f"Only the last step of a round makes a version: {[plan.kind.value for plan in plans]}.")
+    return plans

@@ -52,8 +52,9 @@ class StepPlan:
     payload_kinds: frozenset[str] = frozenset()
     """The kinds of payload that its answers bring, besides those of the task (``federation.tasks``) and the update."""
     opens_with: OpensWith | None = None
-    """How the round's updates become the next version of the model when this step is closed: the step in which they
-    came, or a later one. None where it makes no version. A round in which no updates came makes none either way."""
+    """How the round's updates become the next version of the model when this step is closed: the last of its round,
+    whether they came in it or before. None where it makes no version. A round in which no updates came makes none
+    either way."""
 
 
 class RoundProtocol(Protocol):

@@ -16,7 +16,6 @@ from federation.statistics.pooling import PooledCell, PooledColumn
 from silos.models import Dataset
 from training.models import Job, ReleasedStatistics
 from training.reading.selectors import jobs_visible_to
-from training.transitions import OrderState
 
 BELOW, ABOVE, MISSING, PRESENT = "below", "above", "missing", "present"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -75,7 +74,7 @@ def latest_of(dataset: Dataset, user: User) -> ReleasedStatistics | None:
     took_part = jobs_visible_to(user).filter(
         cohort_members__dataset=dataset,
         orders__silo=dataset.silo_id,
-        orders__state=OrderState.APPLIED,
+        orders__statistics_report__isnull=False,
         released_statistics__isnull=False,
     )
     return ReleasedStatistics.objects.filter(job__in=took_part.values("pk")).select_related("job").first()

@@ -81,6 +81,7 @@ class StatisticsKind:
             raise Refused("statistics.minimum_cell_least", f"A minimum cell of {minimum_cell} hides nothing.")
         columns = silo.datasets.common_columns(dataset)
         state = _state(silo.datasets.declarations[dataset], columns, minimum_cell)
+        silo.statistics.note_sources(silo.datasets.files())
         admitted = silo.statistics.admit(
             silo.datasets.file_of(dataset),
             task.order.job_id,

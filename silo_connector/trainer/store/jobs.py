@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from federation.protocol.documents import Order, now
+from federation.protocol.documents import OF_NO_ROUND, Order, now
 from silo_connector.trainer.refusals import Refused
 from silo_connector.trainer.store.pruning import as_text, deleted_until
 
@@ -59,6 +59,7 @@ class Jobs:
     def check_order(self, order: Order) -> None:
         """Orders of a job go forward, and all of a round that bring a model are about one.
 
+        Orders of kinds that belong to no round come before, between and after all others.
         Raises Refused ``manifest.changed``, ``order.reordered``, ``model.swapped``.
         """
         begun = self.begun(order.job_id)
@@ -66,6 +67,8 @@ class Jobs:
             return
         if begun.manifest_digest != order.manifest_digest:
             raise Refused("manifest.changed", f"The job began under the manifest {begun.manifest_digest}.")
+        if order.kind in OF_NO_ROUND:
+            return
         others = (str(order.job_id), str(order.order_id))
         last = self._database.execute(
             "SELECT round, attempt FROM allowed WHERE job_id = ? AND order_id != ? "

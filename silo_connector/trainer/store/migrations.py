@@ -147,6 +147,9 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "ALTER TABLE statistics_days RENAME COLUMN dataset TO source",
         "ALTER TABLE statistics_rows RENAME COLUMN dataset TO source",
     ),
+    (  # what was hidden in an answer stays hidden under an agreement that hides less; 0 where it was not noted
+        "ALTER TABLE statistics_rows ADD COLUMN minimum_cell INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

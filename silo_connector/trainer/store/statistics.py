@@ -2,11 +2,13 @@
 
 Two answers over rows that differ in one reveal that row. So the rows of a dataset are answered for where they are the
 very rows of an earlier answer, or differ in number by the minimum cell at least from those of *every* earlier answer:
-then at least so many rows came or went between any two. What is kept of them is a digest and their number.
+then at least so many rows came or went between any two. Of two minimum cells it is the larger one, for either answer
+was agreed on with its own. What is kept of them is a digest, their number and the minimum cell.
 
 A file is one however many datasets are made of it: what is known of it goes by its source. A dataset is of a source
 that its name, its file's place or the very bytes of its file were of before; where these were of several, the sources
 become one. So a second name, a link or a copy is neither asked more often, nor about rows near those of the first.
+Of all datasets it is noted what they are of whenever one is asked, so that a copy is known that changes later.
 The journal has every line of it too: where the memory is lost, ``accept-state`` takes it from there.
 """
 
@@ -75,6 +77,7 @@ class StatisticsAnswers:
         ``statistics.rows_too_near``.
         """
         day, name = moment.astimezone(UTC).date(), dataset.name
+        self.note_sources([dataset])  # by itself: it stays noted where what follows is undone
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             source = self._source_of(dataset.keys, name)
@@ -92,21 +95,30 @@ class StatisticsAnswers:
             are_too_few = state.rows < minimum_cell
             near = None if are_too_few else self._nearest(source, state, minimum_cell)
             if near is None and not are_too_few:
-                self._note_rows(source, state, as_text(moment))
+                self._note_rows(source, state, minimum_cell, as_text(moment))
+            keys = self._keys_of(source)
         if are_too_few:
             raise Refused("statistics.too_few_rows", f"{name!r} has {state.rows} rows.")
         if near is not None:
-            message = f"{name!r} has {state.rows} rows, and answered of {near} others; {minimum_cell} have to differ."
+            message = f"{name!r} has {state.rows} rows, and answered of {near} others: too few differ."
             raise Refused("statistics.rows_too_near", message)
         return {
             "dataset": name,
-            "keys": list(dataset.keys),
+            "keys": keys,
             "day": day.isoformat(),
             "job_id": str(job_id),
             "fingerprint": state.fingerprint,
             "rows": state.rows,
+            "minimum_cell": minimum_cell,
             "moment": as_text(moment),
         }
+
+    def note_sources(self, datasets: Iterable[DatasetFile]) -> None:
+        """Note of which source each dataset is, whether it is asked or not."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for dataset in datasets:
+                self._source_of(dataset.keys, dataset.name)
 
     def restore(self, entries: Iterable[Mapping[str, Any]]) -> int:
         """Note again what these lines of the journal say was answered; how many there were. Twice is as once."""
@@ -126,7 +138,10 @@ class StatisticsAnswers:
                     }:
                         source = self._source_of(tuple(map(str, keys)), name)
                         self._note_day(source, date.fromisoformat(day), UUID(job_id))
-                        self._note_rows(source, RowState(fingerprint, rows), moment)
+                        hidden = entry.get("minimum_cell")
+                        self._note_rows(
+                            source, RowState(fingerprint, rows), hidden if isinstance(hidden, int) else 0, moment
+                        )
                         count += 1
         return count
 
@@ -150,16 +165,22 @@ class StatisticsAnswers:
         )
         return source
 
+    def _keys_of(self, source: str) -> list[str]:
+        """By what a source is known again, whatever dataset it is asked as."""
+        found = self._database.execute("SELECT key FROM statistics_sources WHERE source = ? ORDER BY key", (source,))
+        return [str(key) for (key,) in found]
+
     def _note_day(self, source: str, day: date, job_id: UUID) -> None:
         self._database.execute(
             "INSERT INTO statistics_days VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (source, day.isoformat(), str(job_id)),
         )
 
-    def _note_rows(self, source: str, state: RowState, moment: str) -> None:
+    def _note_rows(self, source: str, state: RowState, minimum_cell: int, moment: str) -> None:
         self._database.execute(
-            "INSERT INTO statistics_rows VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (source, state.fingerprint, state.rows, moment),
+            "INSERT INTO statistics_rows (source, fingerprint, rows, minimum_cell, answered_at) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (source, state.fingerprint, state.rows, minimum_cell, moment),
         )
 
     def _orders_of(self, job_id: UUID) -> int:
@@ -170,7 +191,8 @@ class StatisticsAnswers:
     def _nearest(self, source: str, state: RowState, minimum_cell: int) -> int | None:
         """How many rows an earlier answer was of, from which these differ by too few; None where there is none."""
         row = self._database.execute(
-            "SELECT rows FROM statistics_rows WHERE source = ? AND fingerprint <> ? AND abs(rows - ?) < ? LIMIT 1",
+            "SELECT rows FROM statistics_rows WHERE source = ? AND fingerprint <> ? "
+            "AND abs(rows - ?) < max(minimum_cell, ?) LIMIT 1",
             (source, state.fingerprint, state.rows, minimum_cell),
         ).fetchone()
         return None if row is None else int(row[0])

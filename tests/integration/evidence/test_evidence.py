@@ -38,12 +38,13 @@ from federation.protocol.keys import PrivateKey, load_public
 from plans.actions import accept_review
 from plans.models import SignedReview, Via
 from registry.models import Passport
+from silos.models import Silo
 from tests.support.cohort import Cohort, make_cohort, run_job
 from tests.support.every import every
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.of_1_0 import sealed_as_1_0
 from tests.support.plans import CHANGED, SOURCE, agree_on, review_everywhere, sealed_review, uploaded
-from training.engine import answers, closing, control, issuing, start
+from training.engine import answers, closing, control, issuing, recall_orders, start
 from training.engine.kinds.audit_checkpoint import accept_countersignature
 from training.launch.actions import launch
 from training.models import Evaluation, Job, Order, Submission
@@ -195,6 +196,18 @@ def test_a_round_that_was_abandoned_is_in_the_evidence_as_what_it_was(cohort: Co
     report = report_of(job)
     assert (report.faults, [limit.code for limit in report.limits]) == ([], ["evidence.model_untried"])
     assert (report.ended, report.checked["rounds"]) == ("cancelled", 1)
+
+
+def test_an_order_that_was_recalled_is_in_the_evidence_as_what_it_was(cohort: Cohort) -> None:
+    job = run_job(cohort, rounds_answered=1)
+    Silo.objects.filter(id=cohort.federation.silos[0].silo.id).update(state=Silo.State.REVOKED)
+    assert recall_orders.call_back(by=cohort.scientist) == 1
+    (recalled,) = Event.objects.filter(job_id=job.id, verb="order.recalled")
+    order = Order.objects.get(step__round__job=job, state="cancelled")
+    assert recalled.detail["evidence"] == {"order": str(order.id)}
+    control.cancel(job=job, by=cohort.scientist)
+    everybody_signs(cohort)
+    assert report_of(job).faults == []
 
 
 def test_a_job_that_began_before_its_events_were_numbered_is_limited_evidence(cohort: Cohort) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,14 +18,16 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from artefacts import signed_urls, store
-from federation.protocol import documents
+from federation.protocol import PROTOCOL_VERSION, documents
 from federation.protocol.digests import digest_bytes
 from federation.protocol.envelope import payload_unverified
+from federation.protocol.requests import PROTOCOL_HEADER
 from silos import throttle
 from tests.support.at_once import at_once
 from tests.support.deletions import delete_what_has_served
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.live_platform import Answer, Client, serving
+from tests.support.patience import FAILS_AFTER_S, until
 from training.engine import control, start
 from training.engine.uploads import OrderUploads
 from training.launch.actions import launch
@@ -249,6 +252,47 @@ def test_what_was_uploaded_for_an_order_that_is_over_is_deleted(port: int, feder
     assert not parts()
     assert not Upload.objects.exists()
     assert store.size_bytes(digest_bytes(OTHER)) is None
+
+
+def test_bytes_of_another_connection_never_take_the_name_of_a_digest(
+    port: int, federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two connections of one grant; the order ends, and what they brought is deleted, while both are open."""
+    order = order_of(federation)
+    true, false = b"m" * 3_000_000, b"x" * 3_000_000  # more than the block that is kept at once
+    digest = digest_bytes(true)
+    store.put_bytes(true, digest)  # the global model, say: every silo knows its digest
+    claimed: list[str] = []
+    claim = OrderUploads.claim
+
+    def noted(*asked: Any) -> Any:
+        found = claim(*asked)
+        claimed.append(asked[3])
+        return found
+
+    monkeypatch.setattr(OrderUploads, "claim", noted)
+
+    def begin(data: bytes) -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", port), timeout=FAILS_AFTER_S)
+        head = f"PUT {grant(order.id, true)} HTTP/1.1\r\nHost: 127.0.0.1\r\n{PROTOCOL_HEADER}: {PROTOCOL_VERSION}\r\n"
+        peer.sendall(f"{head}Content-Length: {len(true)}\r\n\r\n".encode() + data)
+        return peer
+
+    def kept() -> int:
+        return sum(part.stat().st_size for part in parts())
+
+    with begin(true[:-1]) as first:
+        until("the first connection has brought its bytes", lambda: kept() > len(true) // 2)
+        with begin(b"") as second:
+            until("both connections are let in", lambda: len(claimed) == 2)
+            control.cancel(job=order.round.job, by=federation.scientist)
+            delete_what_has_served(by=TEST)
+            assert not parts()
+            second.sendall(false[:-1])
+            until("the second connection has brought other bytes", lambda: kept() > len(false) // 2)
+            first.sendall(true[-1:])
+            assert first.recv(65536).startswith(b"HTTP/1.1 409")
+            assert store.path_of(digest).read_bytes() == true
 
 
 def test_a_silo_that_asks_without_end_is_notified_to_wait(port: int, federation: Federation, settings: Any) -> None:

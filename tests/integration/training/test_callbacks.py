@@ -80,7 +80,13 @@ def test_open_orders_of_who_may_not_answer_are_recalled_and_reported(
     assert (order.state, order.code) == (OrderState.CANCELLED, code)
     assert order.ended_at is not None
     event = Event.objects.get(job_id=job.id, verb="order.recalled")
-    assert event.detail == {"round": 1, "silo": gone.silo.name, "code": code, "params": {}}
+    assert event.detail == {
+        "evidence": {"order": str(order.id)},
+        "round": 1,
+        "silo": gone.silo.name,
+        "code": code,
+        "params": {},
+    }
     assert (order.params, order.message, order.message_text != "") == ({}, "", True)
     assert recall_orders.call_back(by=TEST) == 0
     others = Order.objects.filter(step__round__job=job).exclude(silo=gone.silo)

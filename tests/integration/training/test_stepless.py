@@ -21,16 +21,17 @@ from federation.evidence.bundle_parser import gather
 from federation.evidence.bundles import read_bundle
 from federation.evidence.verification import verify_evidence
 from federation.protocol import documents
+from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OrderKind
 from federation.protocol.envelope import payload_unverified
 from rest.errors import Conflict
 from silos.models import Silo
 from tests.support.federation import ENVIRONMENT, TEST, Federation, PlayedSilo, make_federation
 from tests.support.plugins.added import OF_THE_PLATFORM, add_parts
-from training.engine import answers, closing, control, issuing, recall_orders, start, stepless, sweep
+from training.engine import answers, closing, control, housekeeping, issuing, recall_orders, start, stepless, sweep
 from training.engine.sql.orders import FoundOrder, fetch_deliverable
 from training.launch.actions import launch
-from training.models import Job, Order
+from training.models import Job, Order, Payload
 from training.transitions import OUTSTANDING, JobState, OrderState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
@@ -38,9 +39,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch, blob_root: Path) -> tuple[Federation, Job]:
+    federation = make_federation()  # before: it is remembered for other tests
     add_parts(monkeypatch, OF_THE_PLATFORM)
     settled().clear()
-    federation = make_federation()
     job = launch(consortium=federation.consortium, request=federation.request(rounds=1), by=federation.scientist)
     start.start(job_id=job.id, by=TEST)
     job.refresh_from_db()
@@ -152,6 +153,17 @@ def test_what_nobody_answers_in_its_time_expires(running: tuple[Federation, Job]
     taken = answers.answer(document=reserved(federation.silos[0], order), by=federation.silos[0].silo)
     assert taken.state == OrderState.LATE
     assert settled() == [(order.id, "expired")]
+
+
+def test_what_came_with_them_is_kept_as_long_as_their_job_goes_on(running: tuple[Federation, Job]) -> None:
+    federation, job = running
+    order, *_ = reserve(federation, job)
+    answers.answer(document=reserved(federation.silos[0], order), by=federation.silos[0].silo)
+    digest = digest_bytes(b"what a kind asks for")
+    Payload.objects.create(order=order, name="reservation", kind="words.ascii", digest=digest, size_bytes=20)
+    assert housekeeping.needed({digest}) == {digest}
+    control.cancel(job=job, by=federation.scientist)
+    assert housekeeping.needed({digest}) == set()
 
 
 def test_those_of_a_silo_that_may_not_work_are_called_back(running: tuple[Federation, Job]) -> None:

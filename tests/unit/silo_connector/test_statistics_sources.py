@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -31,9 +32,11 @@ def state(rows: int, mark: str = "0") -> RowState:
     return RowState("sha256:" + mark * 64, rows)
 
 
-def code_of(memory: Memory, dataset: DatasetFile, rows: RowState, per_day_max: int = 3) -> str:
+def code_of(
+    memory: Memory, dataset: DatasetFile, rows: RowState, per_day_max: int = 3, *, minimum_cell: int = 5
+) -> str:
     try:
-        memory.statistics.admit(dataset, uuid4(), rows, DAY, per_day_max=per_day_max, minimum_cell=5)
+        memory.statistics.admit(dataset, uuid4(), rows, DAY, per_day_max=per_day_max, minimum_cell=minimum_cell)
     except Refused as refused:
         return refused.code
     return ""
@@ -87,6 +90,32 @@ def test_two_sources_that_turn_out_to_be_one_file_keep_what_both_have_answered(m
     assert code_of(memory, DatasetFile("a", rows, "sha256:0"), state(100), 4) == "statistics.per_day"
 
 
+def test_a_copy_that_was_asked_for_in_vain_is_known_when_it_has_changed(memory: Memory, rows: Path) -> None:
+    first, copy = DatasetFile("first", rows, digest_file(rows)), another_name_of(rows, "a copy")
+    assert code_of(memory, first, state(100), 1) == ""
+    assert code_of(memory, copy, state(100), 1) == "statistics.per_day"
+    assert copy.path is not None
+    copy.path.write_text("a\n1\n2\n3\n")
+    changed = DatasetFile("second", copy.path, digest_file(copy.path))
+    assert code_of(memory, changed, state(101, "1")) == "statistics.rows_too_near"
+
+
+def test_an_agreement_of_a_smaller_minimum_cell_comes_no_nearer_to_an_answer_under_a_larger(
+    memory: Memory, rows: Path
+) -> None:
+    dataset = DatasetFile("first", rows)
+    line = memory.statistics.admit(dataset, uuid4(), state(100), DAY, per_day_max=9, minimum_cell=20)
+    lost = Memory(None)
+    lost.statistics.restore([line])
+    for known in (memory, lost):
+        assert code_of(known, dataset, state(105, "1"), 9) == "statistics.rows_too_near"
+        assert code_of(known, dataset, state(119, "2"), 9) == "statistics.rows_too_near"
+        assert code_of(known, dataset, state(120, "3"), 9) == ""
+        assert code_of(known, dataset, state(125, "4"), 9) == ""
+        assert code_of(known, dataset, state(141, "5"), 9, minimum_cell=20) == "statistics.rows_too_near"
+    lost.close()
+
+
 def test_what_was_answered_before_files_were_known_is_known_by_its_name(tmp_path: Path, rows: Path) -> None:
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as database:
         migrate(database, tmp_path / FILE, MIGRATIONS[:4])
@@ -126,11 +155,38 @@ def of_dataset(site: Site, manifest: Manifest, name: str) -> Manifest:
 async def test_other_edges_under_another_name_reveal_nothing_of_the_rows(site: Site) -> None:
     answer(counting(site), ask(site, job(site)))
     (site.folder / "link.csv").symlink_to(site.folder / "tiny.csv")
-    second = OTHER_EDGES.replace('name = "tiny"', 'name = "second"').replace("tiny.csv", "link.csv")
+    again = with_second(site, "link.csv", OTHER_EDGES)
+    asked = ask(again, of_dataset(again, job(again), "second"))
+    assert again.refusal(asked) == "statistics.rows_too_near"
+
+
+def with_second(site: Site, file: str, declaration: str = WITH_EDGES) -> Site:
+    """The site once more, with a second dataset, of this file."""
+    second = declaration.replace('name = "tiny"', 'name = "second"').replace("tiny.csv", file)
     (site.folder / "second.toml").write_text(second)
-    with (site.folder / "connector.toml").open("a") as file:
-        file.write('\n[[dataset]]\ndeclaration = "second.toml"\n')
-    again = make_site_again(site)
+    with (site.folder / "connector.toml").open("a") as config:
+        config.write('\n[[dataset]]\ndeclaration = "second.toml"\n')
+    return make_site_again(site)
+
+
+@pytest.mark.parametrize("how", ["a hard link", "a copy"])
+@pytest.mark.parametrize("is_memory_lost", [False, True])
+async def test_a_row_that_comes_later_is_revealed_by_no_second_name(site: Site, how: str, is_memory_lost: bool) -> None:
+    """The second one is asked for the first time when its bytes are others already."""
+    counting(site)
+    first, second = site.folder / "tiny.csv", site.folder / "other.csv"
+    if how == "a hard link":
+        os.link(first, second)
+    else:
+        second.write_bytes(first.read_bytes())
+    again = with_second(site, second.name)
+    backup = remember(again)
+    answer(again, ask(again, job(again)))
+    again.write_rows(61)
+    second.write_bytes(first.read_bytes())
+    if is_memory_lost:
+        put_all_back_but_the_journal(again, backup)
+        assert await command(again, "accept-state", "--key", again.folder / "signatory.key", "--yes") == 0
     asked = ask(again, of_dataset(again, job(again), "second"))
     assert again.refusal(asked) == "statistics.rows_too_near"
 

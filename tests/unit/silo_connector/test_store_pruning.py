@@ -160,6 +160,18 @@ def test_the_last_round_of_a_job_stays_as_long_as_the_job(memory: Memory, calend
     memory.jobs.check_known(job_id, BEGIN)
 
 
+def test_orders_of_no_round_come_before_and_after_any(memory: Memory) -> None:
+    job_id = uuid4()
+    for number, kind in ((1, OrderKind.RESERVE), (3, OrderKind.RELEASE)):
+        do(memory, order_of(job_id, number, 0).model_copy(update={"kind": kind, "inputs": {}}), number)
+        do(memory, order_of(job_id, number + 1, number), number + 1)
+    with pytest.raises(Refused, match=r"order\.reordered"):
+        memory.jobs.check_order(order_of(job_id, 5, 0))
+    other = order_of(job_id, 5, 0).model_copy(update={"kind": OrderKind.RELEASE, "manifest_digest": "other"})
+    with pytest.raises(Refused, match=r"manifest\.changed"):
+        memory.jobs.check_order(other)
+
+
 def test_a_job_that_was_left_out_does_not_begin_again(memory: Memory, calendar: Calendar, tmp_path: Path) -> None:
     job_id = uuid4()
     do(memory, order_of(job_id, 1, 1), 1)

@@ -117,7 +117,8 @@ class SteplessKind(Protocol):
     def settle(self, order_ids: Collection[UUID], state: OrderState, by: Actor) -> None:
         """Write down what follows once these orders are answered, refused, cancelled or expired.
 
-        Part of the transaction that settles them: it happens once for each order, or not at all.
+        Part of the transaction that settles them: it happens once for each order, or not at all. All are of one job,
+        which is locked: its state may change by this.
         """
         ...
 
