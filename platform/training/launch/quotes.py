@@ -10,7 +10,6 @@ from accounts.models import User
 from agreements.selectors import in_force
 from consortia.models import Consortium
 from federation.agreements.shares import share_max
-from federation.protocol.documents import OrderKind
 from federation.protocol.tensors import count_parameters, file_size_bytes
 from federation.tasks import task_of
 from silos.models import Dataset, Silo
@@ -106,7 +105,7 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     train = task_of(asked.task).trains
     down, up = size * len(datasets), size * len(datasets) if train else 0
     rounds = asked.rounds if train else 0
-    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], OrderKind(task_of(asked.task).order_kind))
+    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], task_of(asked.task).order_kind)
 
     def longer_s(*, first: bool) -> float:
         return silo_down_s(

@@ -10,7 +10,6 @@ from operator import attrgetter
 
 from federation.discovery import Offers
 from federation.protection import MODES, Mode
-from federation.protocol.documents import OrderKind
 from federation.tasks import task_of
 from training.models import Job
 from training.protocols.base import RoundProtocol, StepPlan
@@ -30,7 +29,7 @@ def protocol_of(job: Job) -> RoundProtocol:
     return PROTOCOLS[job.request["protection"]["mode"]]
 
 
-def work_of(job: Job, round_number: int) -> OrderKind | None:
+def work_of(job: Job, round_number: int) -> str | None:
     """What the silos do in a round of a job: its task, and in the last round what the task closes with.
 
     None beyond the last round.
@@ -39,8 +38,8 @@ def work_of(job: Job, round_number: int) -> OrderKind | None:
         return None
     task = task_of(job.task)
     if task.closes_with is not None and round_number > job.rounds_planned:
-        return OrderKind(task.closes_with)
-    return OrderKind(task.order_kind)
+        return task.closes_with
+    return task.order_kind
 
 
 def steps_of(job: Job, round_number: int) -> tuple[StepPlan, ...]:
