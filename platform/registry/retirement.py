@@ -80,7 +80,7 @@ def check_releasable(model: Model) -> None:
 _GAVE = "jobs__rounds__steps__orders__silo__organisation_id"
 
 
-def _counted(model: object) -> QuerySet[Model]:
+def _counted(model: UUID | OuterRef) -> QuerySet[Model]:
     """A model by its key, once for each answer that made it."""
     return Model.objects.filter(
         pk=model,
