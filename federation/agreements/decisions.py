@@ -156,7 +156,7 @@ def _of_training_limits(terms: Terms, manifest: Manifest, order: Order | None) -
         yield Violation("agreement.task", "training_limits", manifest.task, allowed=Allowed("one_of", limits.tasks))
     kind = kind_of(order)
     if order is not None and (kind.task or manifest.task) not in {*limits.tasks, *_implied(limits.tasks)}:
-        yield Violation("agreement.task", "training_limits", order.kind.value)
+        yield Violation("agreement.task", "training_limits", order.kind)
     if manifest.model is not None and str(manifest.model.get("family")) not in limits.families:
         yield Violation("agreement.family", "training_limits", allowed=Allowed("one_of", limits.families))
     if count_parameters(manifest.layout) > limits.parameters_max:

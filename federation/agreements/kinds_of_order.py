@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from federation.protocol.documents import Order
-from federation.tasks import TASKS
+from federation.tasks import task_of_kind
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,5 @@ def kind_of(order: Order | None) -> KindOfOrder:
     """What there is to know of an order's kind; of none, and of kinds that stand for their job's task, nothing."""
     if order is None:
         return _OTHER
-    found = (task for task in TASKS.values() if task.order_kind == order.kind)
-    return next((KindOfOrder(task.name, task.rounds_beyond, task.trains) for task in found), _OTHER)
+    task = task_of_kind(order.kind)
+    return _OTHER if task is None else KindOfOrder(task.name, task.rounds_beyond, task.trains)

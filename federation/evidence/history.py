@@ -17,7 +17,7 @@ from federation.evidence.report import Fault, Report
 from federation.evidence.root_documents import RootDocuments
 from federation.evidence.round_events import History, RoundEvents, StepEvents
 from federation.protection import mode_of
-from federation.protocol.documents import OF_NO_ROUND, Manifest, OrderKind
+from federation.protocol.documents import OF_NO_ROUND, Manifest, OrderKindName
 from federation.protocol.documents.base import Count, Digest, Part
 from federation.tasks import task_of
 
@@ -32,13 +32,13 @@ class _Began(Part):
 
 
 class _Opened(Part):
-    kind: OrderKind
+    kind: OrderKindName
     model: Digest | None
     orders: dict[_ORDER_ID, Digest]
 
 
 class _Given(Part):
-    kind: OrderKind
+    kind: OrderKindName
     orders: dict[_ORDER_ID, Digest]
 
 
@@ -186,7 +186,7 @@ def _round_abandoned(history: History, event: JobEvent, _: RootDocuments) -> _Fa
 def _add_step(history: History, reported: RoundEvents, statement: _Opened | _Given) -> _Faults:
     """The next step of a round that is open, or about to be."""
     place = len(reported.steps)
-    if place >= len(reported.kinds) or statement.kind is not reported.kinds[place]:
+    if place >= len(reported.kinds) or statement.kind != reported.kinds[place]:
         yield "history.other_kind", f"Step {place + 1} of round {reported.number} is of the kind {statement.kind}."
     yield from _give(history, reported, statement)
 
@@ -204,11 +204,11 @@ def _give(history: History, to: RoundEvents | None, statement: _Opened | _Given)
     history.add_step(to, StepEvents(statement.kind, statement.orders))
 
 
-def _work_of(manifest: Manifest, number: int) -> OrderKind:
+def _work_of(manifest: Manifest, number: int) -> str:
     """What the silos do in this round of a job."""
     task = task_of(manifest.task)
     closing = task.closes_with if number > manifest.rounds else None
-    return OrderKind(closing or task.order_kind)
+    return closing or task.order_kind
 
 
 def _answered(history: History, event: JobEvent, _: RootDocuments, *, refused: bool) -> _Faults:
@@ -273,9 +273,9 @@ def _round_closed(history: History, event: JobEvent, found: RootDocuments) -> _F
         yield "history.out_of_order", "A round is closed after the job's end."
     if statement.base != reported.base:
         yield "history.other_base", f"Round {place.round} began with another model than it is closed with."
-    if reported.work is not OrderKind.TRAIN and statement.model != statement.base:
+    if not reported.makes_model and statement.model != statement.base:
         yield "history.other_model", "Only training makes a model."
-    if (reported.work is OrderKind.STATISTICS) != (statement.statistics is not None):
+    if reported.releases_statistics != (statement.statistics is not None):
         yield "history.statistics", "A round of statistics releases some, and no other round does."
     if len(reported.steps) < len(reported.kinds):
         yield (

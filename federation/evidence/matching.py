@@ -15,7 +15,8 @@ from federation.evidence.root_documents import RootDocuments
 from federation.evidence.round_events import History, RoundEvents, StepEvents
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, Refusal, Submission
+from federation.protocol.documents import Manifest, Order, Refusal, Submission
+from federation.tasks import task_of, task_of_kind
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def check_matching(evidence: Evidence, opened: Opened, history: History, found: 
         report.faults.extend(_of_kind(step, evidence))
     for step in history.apart:
         report.faults.extend(_of_no_round(step, opened))
-    if history.ended == "job.completed" and found.manifest.is_about_model:
+    if history.ended == "job.completed" and _ends_evaluated(found.manifest):
         report.faults.extend(_evaluated_at_the_end(opened, history, found))
     _open_ends(history, opened, found, report)
 
@@ -69,7 +70,7 @@ def _of_round(reported: RoundEvents, opened: Opened) -> Iterator[Fault]:
                 yield Fault(
                     f"order {key}", "order.other_round", "It is of another round or kind than the log has it in."
                 )
-            is_without = order.model_digest is None and order.kind not in {OrderKind.TRAIN, OrderKind.EVALUATE}
+            is_without = order.model_digest is None and not _brings_model(order)
             if not is_without and order.model_digest != reported.base:
                 yield Fault(f"order {key}", "model.swapped", "It is about another model than the log says.")
         if before is not None:
@@ -78,6 +79,11 @@ def _of_round(reported: RoundEvents, opened: Opened) -> Iterator[Fault]:
                 reason = "Its silo's answer in the step before does not count."
                 yield Fault(f"order {key}", "order.silo_not_counted", reason)
         before = step
+
+
+def _brings_model(order: Order) -> bool:
+    task = task_of_kind(order.kind)
+    return task is not None and task.brings_model
 
 
 def _of_no_round(reported: StepEvents, opened: Opened) -> Iterator[Fault]:
@@ -105,7 +111,7 @@ def _type_of(sealed: bytes) -> str | None:
 
 def _passports(evidence: Evidence, opened: Opened, history: History, manifest: Manifest) -> Iterator[Fault]:
     by_name = {digest: (number, model) for number, model, digest in history.passports}
-    made = {one.number: one for one in history.closed if one.work is OrderKind.TRAIN}
+    made = {one.number: one for one in history.closed if one.makes_model}
     after = {one.number - 1: one for one in history.closed}
     rounds: set[int] = set()
     for name, sealed in evidence.passports.items():
@@ -133,15 +139,21 @@ def _passports(evidence: Evidence, opened: Opened, history: History, manifest: M
             yield Fault(f"passport of round {number}", "passport.left_out", "The log has it; it is not in the bundle.")
 
 
+def _ends_evaluated(manifest: Manifest) -> bool:
+    """Whether the last round of such a job evaluates its model."""
+    last = task_of_kind(task_of(manifest.task).work[-1])
+    return last is not None and last.evaluates
+
+
 def _evaluated_at_the_end(opened: Opened, history: History, found: RootDocuments) -> Iterator[Fault]:
     """A completed job's model was tried by as many silos as its quorum, who have signed so over the model's digest."""
     last = history.closed[-1] if history.closed else None
-    counted = last.counted if last is not None and last.work is OrderKind.EVALUATE else None
+    kind, counted = (last.work, last.counted or {}) if last is not None and last.evaluates else ("", {})
     tried = {
         answer.said.silo_id
-        for key in counted or ()
+        for key in counted
         if (answer := opened.answers.get(key)) is not None
-        and answer.said.kind is OrderKind.EVALUATE
+        and answer.said.kind == kind
         and answer.said.evaluation is not None
         and answer.said.model_digest == history.ends_with
     }
@@ -158,12 +170,12 @@ def _open_ends(history: History, opened: Opened, found: RootDocuments, report: R
         message = f"The job goes on: the log has {len(history.closed)} rounds of it so far, and no end."
         report.limits.append(Fault("history", "evidence.job_goes_on", message))
     issued = {number for number, _, _ in history.passports}
-    missing = [one.number for one in history.closed if one.work is OrderKind.TRAIN and one.number not in issued]
-    if history.ended and missing and found.manifest.task == "train":
+    missing = [one.number for one in history.closed if one.makes_model and one.number not in issued]
+    if history.ended and missing and task_of(found.manifest.task).trains:
         message = f"{len(missing)} models have no passport yet, first the one of round {missing[0]}."
         report.limits.append(Fault("history", "evidence.passports_missing", message))
     last = history.closed[-1] if history.closed else None
-    if history.ended and last is not None and last.work is OrderKind.TRAIN:
+    if history.ended and last is not None and last.makes_model:
         tried = {one.said.silo_id for one in opened.answers.values() if one.said.model_digest == last.model}
         if len(tried) < found.manifest.quorum:
             message = (

@@ -15,10 +15,10 @@ from federation.evidence.root_documents import RootDocuments
 from federation.protection import mode_of
 from federation.protocol import envelope
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import OF_NO_ROUND, Manifest, Order, OrderKind, Refusal, Submission, verify_document
+from federation.protocol.documents import OF_NO_ROUND, Manifest, Order, Refusal, Submission, verify_document
 from federation.protocol.documents.versions import OUTDATED
 from federation.protocol.keys import PublicKey
-from federation.tasks import task_of
+from federation.tasks import task_of, task_of_kind
 
 _CLOCKS_APART = timedelta(minutes=2)
 """By how much the clocks of platform and trainer may differ, as the trainers see it too."""
@@ -58,12 +58,18 @@ def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tup
         yield "order.outdated", f"It is of protocol {order.protocol}, and the job's manifest of {manifest.protocol}."
     if order.silo_id not in found.cohort:
         yield "order.other_silo", "Its silo is not in the cohort."
-    if order.round > manifest.rounds + (order.kind is not OrderKind.TRAIN):
+    if order.round > manifest.rounds + _rounds_beyond(order):
         yield "order.round_beyond", f"The job has {manifest.rounds} rounds."
     if order.kind not in _kinds_in(manifest):
         yield "order.task_mismatch", f"It is of the kind {order.kind} in a job whose task is {manifest.task}."
     if order.round <= 1 and order.model_digest not in {None, manifest.initial_model_digest}:
         yield "model.not_initial", "The first round begins with another model than the manifest names."
+
+
+def _rounds_beyond(order: Order) -> int:
+    """What stands around the work goes as far as the round that closes a job."""
+    task = task_of_kind(order.kind)
+    return 1 if task is None else task.rounds_beyond
 
 
 def is_outdated(protocol: str, found: RootDocuments) -> bool:
@@ -74,9 +80,9 @@ def is_outdated(protocol: str, found: RootDocuments) -> bool:
     return protocol == OUTDATED != found.manifest.protocol
 
 
-def _kinds_in(manifest: Manifest) -> set[OrderKind]:
+def _kinds_in(manifest: Manifest) -> set[str]:
     """The kinds of order that a job has: its work, what its protection mode adds to rounds, and those of no round."""
-    works, mode = map(OrderKind, task_of(manifest.task).work), mode_of(manifest.protection.mode)
+    works, mode = task_of(manifest.task).work, mode_of(manifest.protection.mode)
     return {kind for work in works for kind in mode.kinds_of_round(work)} | OF_NO_ROUND
 
 

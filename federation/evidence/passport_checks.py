@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from federation.evidence.passports import Participant, Passport
-from federation.protocol.documents import UPDATE, Manifest, Order, OrderKind, Submission
+from federation.protocol.documents import UPDATE, Manifest, Order, Submission
+from federation.tasks import kinds_that_train
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,8 @@ def faults_of(
         if passport.participants:
             yield "passport.participants", "Nobody has worked on a model as it begins."
         return
-    begun = {
-        order.model_digest
-        for order in orders.values()
-        if order.round == passport.round and order.kind is OrderKind.TRAIN
-    }
+    trains = kinds_that_train()
+    begun = {order.model_digest for order in orders.values() if order.round == passport.round and order.kind in trains}
     if passport.base_digest not in begun:
         yield "passport.other_base", "Its round began with other weights."
     silos = {one.silo_id for one in (orders.get(str(one.order_id)) for one in passport.participants) if one is not None}

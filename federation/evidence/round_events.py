@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from federation.protocol.documents import OrderKind
+from federation.tasks import Task, task_of_kind
 
 
 @dataclass
 class StepEvents:
     """A step of a round: an order of one kind for each of some silos."""
 
-    kind: OrderKind
+    kind: str
     orders: Mapping[str, str]
     """Digests of the orders, by their ids."""
     answers: dict[str, str] = field(default_factory=dict)
@@ -37,9 +37,9 @@ class RoundEvents:
 
     number: int
     attempt: int
-    work: OrderKind
+    work: str
     """What the silos do in it, as the manifest says: train, evaluate, report statistics."""
-    kinds: tuple[OrderKind, ...]
+    kinds: tuple[str, ...]
     """Of its steps, in their order, as the job's protection mode says: one is the work, others may come before."""
     base: str | None
     """None in a job that is about no model."""
@@ -56,6 +56,26 @@ class RoundEvents:
     def is_open(self) -> bool:
         """Whether it is neither closed nor abandoned."""
         return self.counted is None and not self.is_abandoned
+
+    @property
+    def task(self) -> Task | None:
+        """The task whose work is done in it, which may be the one that a job closes with."""
+        return task_of_kind(self.work)
+
+    @property
+    def makes_model(self) -> bool:
+        """Whether a new version of the model comes out of it."""
+        return self.task is not None and self.task.trains
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether silos report in it how the model does, and nothing else."""
+        return self.task is not None and self.task.evaluates
+
+    @property
+    def releases_statistics(self) -> bool:
+        """Whether pooled statistics come out of it."""
+        return self.task is not None and self.task.releases_statistics
 
     @property
     def work_step(self) -> StepEvents | None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from federation.protocol.documents import OrderKind
     from federation.protocol.documents.protection import Protection
 
 
@@ -40,10 +39,10 @@ class Mode:
     platform_reads_updates: bool
     update_kind: str
     payload_kinds: frozenset[str]
-    steps_before: tuple[OrderKind, ...] = ()
-    steps_after: tuple[OrderKind, ...] = ()
+    steps_before: tuple[str, ...] = ()
+    steps_after: tuple[str, ...] = ()
 
-    def kinds_of_round(self, work: OrderKind) -> tuple[OrderKind, ...]:
+    def kinds_of_round(self, work: str) -> tuple[str, ...]:
         """The kinds of the steps of a round in which silos do this work, in their order.
 
         The engine's protocol of the mode opens just these; anyone who verifies evidence expects them.

@@ -10,5 +10,6 @@ TASK = Task(
     title="evaluate",
     agreed_as="evaluation",
     order_kind="evaluate",
+    evaluates=True,
     asks_with="model_version",
 )

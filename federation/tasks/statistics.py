@@ -10,6 +10,7 @@ TASK = Task(
     title="statistics",
     agreed_as="statistics",
     order_kind="statistics",
+    releases_statistics=True,
     is_about_model=False,
     asks_with="statistics",
     payload_kinds=frozenset({"statistics.v1"}),

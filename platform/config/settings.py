@@ -283,7 +283,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrganisationKind": "accounts.models.OrganisationKind",
         "OrganisationRoleName": "accounts.serializers.ROLE_CHOICES",
         "ConsortiumRoleName": "consortia.serializers.ROLE_CHOICES",
-        "OrderKind": "training.reading.serializers.KINDS",
         "JobState": "training.transitions.JobState",
         "RoundState": "training.transitions.RoundState",
         "StepState": "training.transitions.StepState",

@@ -19,6 +19,7 @@ from consortia.models import Consortium, Participation
 from consortia.transitions import ParticipationState
 from dashboards.charts import thinned
 from federation.targets import Metric, target_of
+from federation.tasks import task_of
 from registry.models import ModelVersion
 from rest.figures import figure_written
 from silos.transitions import SiloState
@@ -84,7 +85,7 @@ def jobs_for(user: User) -> list[JobRow]:
 
 def with_figures(jobs: Sequence[Job]) -> list[JobRow]:
     """Each with its target's first metric of its model's versions, read in one statement; of many, evenly many."""
-    trained = [job.model_id for job in jobs if job.model_id and job.task == Job.Task.TRAIN]
+    trained = [job.model_id for job in jobs if job.model_id and task_of(job.task).trains]
     by_name: dict[UUID, list[float | None]] = defaultdict(list)
     metrics: dict[UUID, Metric] = {}
     checked = ModelVersion.objects.filter(model__in=trained).exclude(metrics={}).order_by("model", "round_number")
@@ -96,7 +97,7 @@ def with_figures(jobs: Sequence[Job]) -> list[JobRow]:
         by_name[model_id].append(figures.get(target.primary))
     rows = []
     for job in jobs:
-        values = by_name.get(job.model_id, []) if job.model_id and job.task == Job.Task.TRAIN else []
+        values = by_name.get(job.model_id, []) if job.model_id and task_of(job.task).trains else []
         metric = metrics.get(job.model_id) if job.model_id and values else None
         rows.append(JobRow(job, metric, tuple(values[place] for place in thinned(len(values), SPARK_POINTS))))
     return rows

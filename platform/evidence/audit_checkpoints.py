@@ -22,12 +22,12 @@ from audit.trees import proof_between
 from consortia.transitions import ParticipationState
 from federation.protocol import documents
 from federation.protocol.chains import chain_of
-from federation.protocol.documents import ConsistencyProof, KeptHead, OrderKind
+from federation.protocol.documents import ConsistencyProof, KeptHead
 from federation.protocol.keys import PrivateKey
 from federation.protocol.tree_heads import TreeHead
 from realtime import notices
 from silos.models import Silo
-from training.engine.kinds.audit_checkpoint import CONTRADICTIONS
+from training.engine.kinds.audit_checkpoint import CONTRADICTIONS, STATEMENT_KIND
 from training.engine.sql.orders import next_order_numbers
 from training.models import Order
 from training.transitions import OUTSTANDING, OrderState
@@ -77,7 +77,7 @@ def _issue(checkpoint: Checkpoint, silo_ids: set[UUID], key: PrivateKey) -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute("SELECT date_trunc('milliseconds', statement_timestamp())")
         (now,) = cursor.fetchone()
-    of_silos = Order.objects.filter(silo__in=silo_ids, kind=OrderKind.CHECKPOINT.value)
+    of_silos = Order.objects.filter(silo__in=silo_ids, kind=STATEMENT_KIND.kind)
     of_silos.filter(expires_at__lt=now).move(OrderState.EXPIRED, ended_at=now)
     wanting = sorted(silo_ids - _not_to_ask(checkpoint, silo_ids, now))
     numbers = next_order_numbers(wanting) if wanting else {}
@@ -125,7 +125,7 @@ def _order(
     )
     return Order(
         id=document.order_id,
-        kind=OrderKind.CHECKPOINT.value,
+        kind=STATEMENT_KIND.kind,
         silo_id=silo_id,
         audit_checkpoint=checkpoint,
         number=number,
@@ -159,7 +159,7 @@ def delete_old_countersignatures() -> None:
     Refusals stay, and each silo's last signature: they are evidence. What a silo has signed before is in its journal.
     """
     before = timezone.now() - KEPT_FOR
-    Order.objects.filter(kind=OrderKind.CHECKPOINT.value, issued_at__lt=before, code="").delete()
+    Order.objects.filter(kind=STATEMENT_KIND.kind, issued_at__lt=before, code="").delete()
     later = Countersignature.objects.filter(
         silo_id=OuterRef("silo_id"),
         checkpoint__chain=OuterRef("checkpoint__chain"),

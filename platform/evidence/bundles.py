@@ -22,6 +22,7 @@ from federation.protocol.chains import chain_of
 from federation.protocol.documents import Manifest, read
 from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PublicKey, load_public
+from federation.tasks import task_of
 from plans.models import SignedReview
 from realtime import database
 from registry.models import Passport
@@ -92,7 +93,7 @@ def _entries(job: Job, head: Checkpoint) -> Iterator[Entry]:
         yield Entry(bundle_parser.AGREEMENT, bytes(job.agreement.envelope))
     yield Entry(bundle_parser.MANIFEST, bytes(job.manifest or b""))
     yield from _reviews(job)
-    if job.task == Job.Task.TRAIN:
+    if task_of(job.task).trains:
         papers = Passport.objects.filter(version__model__jobs=job).order_by("version__round_number")
         for number, document in papers.values_list("version__round_number", "document"):
             if reported.has_passport(number):

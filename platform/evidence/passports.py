@@ -12,10 +12,11 @@ from audit.actors import System
 from federation.evidence.passports import Evaluation, Participant, Passport, sign_passport
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import UPDATE, OrderKind
+from federation.protocol.documents import UPDATE
 from federation.protocol.envelope import payload_unverified
 from federation.protocol.keys import PrivateKey
 from federation.targets import Target
+from federation.tasks import kinds_that_train, tasks_that_train
 from registry import models as registry
 from registry.models import ModelVersion
 from training.models import Job, Payload, Round
@@ -31,7 +32,7 @@ def issue_missing(key: PrivateKey, limit: int = AT_ONCE) -> int:
     A version of a job that goes on and that nobody has tried yet waits: its passport says how it did. It
     waits no longer than for a later one to be tried, for passports lead back from round to round.
     """
-    jobs = Job.objects.filter(task=Job.Task.TRAIN).exclude(manifest_digest="")
+    jobs = Job.objects.filter(task__in=tasks_that_train()).exclude(manifest_digest="")
     later = ModelVersion.objects.filter(model=OuterRef("model"), round_number__gt=OuterRef("round_number"))
     waiting = ModelVersion.objects.filter(passport=None, model__jobs__in=jobs).filter(
         ~Q(metrics={}) | Q(model__jobs__state__in=ENDED) | Q(Exists(later.exclude(metrics={})))
@@ -81,7 +82,10 @@ def _participants(job: Job, round_: Round) -> Iterable[Participant]:
     manifest = documents.read(documents.Manifest, payload_unverified(bytes(job.manifest or b"")))
     cohort = {member.silo_id: member for member in manifest.cohort}
     counted = Payload.objects.filter(
-        name=UPDATE, order__step__round=round_, order__step__kind=OrderKind.TRAIN, order__state=OrderState.APPLIED
+        name=UPDATE,
+        order__step__round=round_,
+        order__step__kind__in=kinds_that_train(),
+        order__state=OrderState.APPLIED,
     )
     rows = counted.order_by("order__silo_id").values_list(
         "order_id", "order__silo_id", "order__submission__document_digest", "digest"

@@ -12,6 +12,7 @@ from federation.learning.models import FAMILIES
 from federation.protocol.dataset_serving import inputs_of
 from federation.protocol.datasets import parse_declaration
 from federation.targets.classification import ACCURACY
+from federation.tasks import kinds_that_train, tasks_that_train
 from registry.models import Model, ModelVersion
 from rest.figures import TargetOut, numbers_in
 
@@ -131,7 +132,7 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "job": None,
         "participants": [],
     }
-    job = model.jobs.filter(task="train").defer("manifest").first()
+    job = model.jobs.filter(task__in=tasks_that_train()).defer("manifest").first()
     if job is None:
         return by_name
     asked = job.request
@@ -144,7 +145,7 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         **{name: asked[name] for name in ("strategy", "local", "protection", "limits", "seed")},
     }
     counted = job.rounds.filter(
-        number__lte=version.round_number, steps__orders__state="applied", steps__orders__kind="train"
+        number__lte=version.round_number, steps__orders__state="applied", steps__orders__kind__in=kinds_that_train()
     )
     by_silo = dict(counted.order_by().values_list("steps__orders__silo_id").annotate(Count("steps__orders")))
     cohort_members = job.cohort_members.values_list(

@@ -15,6 +15,7 @@ from django.db.models import (
     IntegerField,
     OuterRef,
     Q,
+    QuerySet,
     Value,
 )
 from django.db.models.functions import Cast, Now
@@ -26,6 +27,7 @@ from audit.reasons import reason_text
 from consortia.models import Participation
 from consortia.transitions import ParticipationState
 from federation.protocol.documents import Terms
+from federation.tasks import kinds_that_train, tasks_that_train
 from registry.models import Model, ModelVersion
 from rest.errors import Conflict, Gone
 
@@ -75,19 +77,22 @@ def check_releasable(model: Model) -> None:
         raise Conflict(found.code, found.message)
 
 
-_COUNTED = {
-    "jobs__task": "train",
-    "jobs__rounds__steps__orders__kind": "train",
-    "jobs__rounds__steps__orders__state": "applied",
-}
-"""Of models: the answers that made them."""
 _GAVE = "jobs__rounds__steps__orders__silo__organisation_id"
+
+
+def _counted(model: UUID | OuterRef) -> QuerySet[Model]:
+    """A model by its key, once for each answer that made it."""
+    return Model.objects.filter(
+        pk=model,
+        jobs__task__in=tasks_that_train(),
+        jobs__rounds__steps__orders__kind__in=kinds_that_train(),
+        jobs__rounds__steps__orders__state="applied",
+    ).order_by()
 
 
 def left_with_data(model: Model) -> tuple[str, ...]:
     """The organisations whose answers made the model and that take no part in the consortium now."""
-    found = Model.objects.filter(pk=model.pk, **_COUNTED).order_by()
-    gave: set[UUID] = set(found.values_list(_GAVE, flat=True).distinct())
+    gave: set[UUID] = set(_counted(model.pk).values_list(_GAVE, flat=True).distinct())
     stay = Participation.objects.filter(consortium_id=model.consortium_id, state=ParticipationState.ACTIVE)
     left = Organisation.objects.filter(id__in=gave).exclude(id__in=stay.values("organisation_id"))
     return tuple(left.order_by("name").values_list("name", flat=True))
@@ -100,7 +105,7 @@ def due_to_be_retired() -> list[Model]:
     ).select_related("agreement")
     active = Participation.objects.filter(state=ParticipationState.ACTIVE)
     stay = set(active.values_list("consortium_id", "organisation_id"))
-    trained = candidates.filter(jobs__task="train", jobs__cohort_members__isnull=False).order_by()
+    trained = candidates.filter(jobs__task__in=tasks_that_train(), jobs__cohort_members__isnull=False).order_by()
     # a few pairs, whatever the number of models: PostgreSQL adds them up, and mostly all of them stay
     pairs = trained.values_list("consortium_id", "jobs__cohort_members__silo__organisation_id").distinct()
     gone = [pair for pair in pairs if pair not in stay]
@@ -109,10 +114,10 @@ def due_to_be_retired() -> list[Model]:
     suspects = Q()
     for consortium, organisation in gone:
         suspects |= Q(consortium=consortium, jobs__cohort_members__silo__organisation=organisation)
-    found = candidates.filter(suspects, jobs__task="train").values("pk")
+    found = candidates.filter(suspects, jobs__task__in=tasks_that_train()).values("pk")
     # of all suspects in one statement: those to which the member that left gave nothing are suspects for ever
     stays = active.filter(consortium_id=OuterRef("consortium_id"), organisation_id=OuterRef("gave"))
-    answers = Model.objects.filter(pk=OuterRef("pk"), **_COUNTED).order_by().annotate(gave=F(_GAVE))
+    answers = _counted(OuterRef("pk")).annotate(gave=F(_GAVE))
     return list(candidates.filter(Exists(answers.filter(~Exists(stays))), pk__in=found))
 
 
@@ -123,7 +128,7 @@ def due_to_expire() -> list[Model]:
     over = Model.objects.filter(
         Exists(ModelVersion.objects.filter(model=OuterRef("pk"), pruned_at=None)),
         agreement__terms__retention__models_days__gte=1,
-        jobs__task="train",
+        jobs__task__in=tasks_that_train(),
         jobs__ended_at__lte=ExpressionWrapper(Now() - kept_for, output_field=DateTimeField()),
     )
     return list(Model.objects.filter(pk__in=over.order_by().values("pk")).select_related("agreement"))
@@ -133,7 +138,7 @@ def _is_over(model: Model, terms: Terms) -> bool:
     days = terms.retention.models_days
     if days is None:
         return False
-    ended_at = model.jobs.filter(task="train").values_list("ended_at", flat=True).first()
+    ended_at = model.jobs.filter(task__in=tasks_that_train()).values_list("ended_at", flat=True).first()
     return ended_at is not None and _passed(ended_at, days, timezone.now())
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from consortia.selectors import consortia_visible_to
+from federation.tasks import tasks_that_train
 from registry.models import Model, ModelVersion, Passport
 from rest.errors import Conflict
 
@@ -29,7 +30,7 @@ def listed_models(user: User) -> QuerySet[Model]:
     """The same for a list: each with its best version's figures, how many versions there are, and its job."""
     best = ModelVersion.objects.filter(model=OuterRef("pk"), is_best=True)
     counted = ModelVersion.objects.filter(model=OuterRef("pk")).order_by().values("model")
-    trained = Model.objects.filter(pk=OuterRef("pk"), jobs__task="train").order_by()
+    trained = Model.objects.filter(pk=OuterRef("pk"), jobs__task__in=tasks_that_train()).order_by()
     return (
         Model.objects.filter(consortium__in=consortia_visible_to(user))
         .select_related("consortium")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from consortia.serializers import ConsortiumBrief
+from federation.tasks import task_of
 from registry.cards import combined_out, parameters_of
 from registry.models import Model, ModelVersion
 from rest.figures import TargetOut
@@ -98,7 +99,7 @@ class ModelOut(serializers.ModelSerializer[Model]):
 
     def get_job_id(self, model: Model) -> str | None:
         """The job that trained it."""
-        return next((str(job.id) for job in model.jobs.all() if job.task == "train"), None)
+        return next((str(job.id) for job in model.jobs.all() if task_of(job.task).trains), None)
 
     def get_latest_version(self, model: Model) -> str | None:
         """The version after the last round."""

@@ -16,6 +16,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 from django.db import connection, transaction
 
 from audit.models import Event
+from federation.tasks import TASKS
+from training.engine.kinds import STEP_KINDS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,12 +35,15 @@ class Memory:
 
 
 def remembered(make: Callable[P, T]) -> Callable[P, T]:
-    """Let `make`, which makes things in the database and returns them, do so once a minute for the same arguments."""
+    """Let `make`, which makes things in the database and returns them, do so once a minute for the same arguments.
+
+    What was made where a test had added parts names them: it is another memory.
+    """
     memories: dict[str, Memory] = {}
 
     @wraps(make)
     def again(*args: P.args, **kwargs: P.kwargs) -> T:
-        asked = repr((args, sorted(kwargs.items())))
+        asked = repr((args, sorted(kwargs.items()), [*TASKS], [*STEP_KINDS]))
         memory = memories.get(asked)
         if memory is not None and time.monotonic() - memory.made_at < FRESH_S:
             _put_back(memory.rows)

@@ -333,7 +333,7 @@ def answer_to(order: documents.Order) -> documents.Submission:
         round=order.round,
         attempt=order.attempt,
         model_digest=order.inputs["model"].digest,
-        **(trained if order.kind is documents.OrderKind.TRAIN else {}),
+        **(trained if order.kind == documents.OrderKind.TRAIN else {}),
         evaluation=documents.EvaluationReport(rows=20, figures={"loss": 0.5, "accuracy": 0.75}),
         environment=ENVIRONMENT,
         created_at=NOW,

@@ -33,6 +33,7 @@ from silos import actions, datasets
 from silos.models import Dataset, Silo
 from tests.support.db_snapshot import remembered
 from tests.support.signed import bring_into_force, wide_terms
+from training.engine.kinds import STEP_KINDS
 from training.models import Order, Upload
 
 TEST = System("test")
@@ -222,7 +223,7 @@ def capabilities(**changes: list[str]) -> dict[str, list[str]]:
     """What a connector of today that runs training plans reports that it can do."""
     return {
         "protocols": [PROTOCOL_VERSION],
-        "kinds": sorted(OrderKind),
+        "kinds": sorted({*OrderKind, *STEP_KINDS}),
         "protection": ["clear"],
         "families": sorted(FAMILIES),
         "targets": sorted(TARGETS),

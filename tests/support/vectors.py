@@ -102,7 +102,7 @@ def _order(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     check_authorises(order.protocol, "The order")
     return {
         "order_id": str(order.order_id),
-        "kind": order.kind.value,
+        "kind": order.kind,
         "round": order.round,
         "inputs": sorted(order.inputs),
         "outputs": sorted(order.outputs),
@@ -115,7 +115,7 @@ def _submission(vector: dict[str, Any], content: dict[str, Any]) -> dict[str, An
     check_authorises(document.protocol, "The answer")
     return {
         "order_id": str(document.order_id),
-        "kind": document.kind.value,
+        "kind": document.kind,
         "round": document.round,
         "payloads": {name: [one.kind, one.digest, one.size_bytes] for name, one in document.payloads.items()},
     }

@@ -23,10 +23,9 @@ ROWS = [match.groupdict() for match in ROW.finditer((ROOT / "ARCHITECTURE.md").r
 class Anything:
     """Has a name, however a registry asks for it, and a place among the others."""
 
-    name = mode = "added-by-a-test"
+    name = mode = kind = "added-by-a-test"
     rank = 99
     targets: tuple[str, ...] = ()
-    kind = SimpleNamespace(value="added-by-a-test")
     model_fields: Mapping[str, Any] = {"name": SimpleNamespace(default="added-by-a-test")}
 
 
@@ -92,10 +91,6 @@ ASKING: Mapping[str, str] = {
     "platform/training/reading/filters.py": "the choices of the database",
     "platform/training/launch/forms.py": "a form for each task that has one",
     "federation/protocol/documents/orders.py": "orders to countersign a head are a document of their own",
-    "federation/evidence": "what a history must show of training",
-    "platform/evidence": "the same, as it is exported",
-    "platform/registry": "the job that trained a model",
-    "platform/dashboards": "pages that draw a training",
 }
 """Where it is asked all the same, and why: who adds a task or a kind of order looks here."""
 NAMES = set(TASKS)
@@ -119,6 +114,13 @@ def asks_for_tasks(source: str) -> Iterator[str]:
                 yield f"{node.lineno}: {ast.unparse(node)}"
             case ast.keyword(arg=str(name), value=value) if name.endswith(("task", "kind")) and names_one(value):
                 yield f"{value.lineno}: {name}"
+            case ast.Dict(keys=keys, values=values) if any(
+                isinstance(key, ast.Constant) and str(key.value).endswith(("__task", "__kind")) and names_one(value)
+                for key, value in zip(keys, values, strict=True)
+            ):
+                yield f"{node.lineno}: looked up by a task or a kind"
+            case ast.Constant(value=str(text)) if "SELECT" in text and any(f"'{name}'" in text for name in NAMES):
+                yield f"{node.lineno}: a statement that names a task or a kind"
             case ast.Dict(keys=keys) if len(NAMES & {one.value for one in keys if isinstance(one, ast.Constant)}) > 1:
                 yield f"{node.lineno}: a table of tasks"
             case ast.Subscript(value=ast.Name(id="Literal")) if names_one(node) and "fit" not in source:
@@ -138,6 +140,8 @@ def asks_for_tasks(source: str) -> Iterator[str]:
         "jobs.filter(task='train')",
         "orders.filter(steps__orders__kind='train')",
         "kinds = {'train': 1, 'evaluate': 2}",
+        "counted = {'jobs__task': 'train'}",
+        "execute(\"SELECT id FROM training_order WHERE kind = 'train'\")",
         "Task = Literal['train', 'evaluate']",
         "choices('train', 'evaluate', 'statistics')",
         "if job.task == Job.Task.TRAIN: pass",

@@ -25,6 +25,7 @@ from federation.protocol.documents.orders import (
     CheckpointOrder,
     Order,
     OrderKind,
+    OrderKindName,
     UploadGrant,
 )
 from federation.protocol.documents.protection import AnyProtection, Protection, ProtectionMode
@@ -94,6 +95,7 @@ __all__ = [
     "Name",
     "Order",
     "OrderKind",
+    "OrderKindName",
     "Part",
     "Payload",
     "PlatformKeySuccession",

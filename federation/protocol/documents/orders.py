@@ -27,8 +27,18 @@ UPDATE = "update"
 """What orders call the change of the model by one silo's training."""
 
 
+KIND_PATTERN = r"^[a-z][a-z_]{0,19}$"
+OrderKindName = Annotated[str, Field(pattern=KIND_PATTERN, max_length=20)]
+"""What a silo is asked to do, by name. Documents may name any; who does not carry it out refuses the order:
+``order.kind_not_supported``.
+"""
+
+
 class OrderKind(StrEnum):
-    """What a silo can be asked to do. What this version does not carry out is refused: ``order.kind_not_supported``."""
+    """The names of the kinds of order that this version of the protocol knows.
+
+    There may be others, so nothing that was read is parsed into this; names are compared with ``==``.
+    """
 
     TRAIN = "train"
     EVALUATE = "evaluate"
@@ -42,7 +52,7 @@ class OrderKind(StrEnum):
     CHECKPOINT = "checkpoint"
 
 
-OF_NO_ROUND = frozenset({OrderKind.RESERVE, OrderKind.RELEASE})
+OF_NO_ROUND: frozenset[str] = frozenset({OrderKind.RESERVE, OrderKind.RELEASE})
 """Kinds of a job's orders that belong to no round of it: they say round 0, attempt 1."""
 
 
@@ -78,7 +88,7 @@ class OrderBase(Document):
 class Order(OrderBase):
     """One step of a job for one silo."""
 
-    kind: OrderKind
+    kind: OrderKindName
     job_id: UUID
     manifest_digest: Digest
     round: Count
@@ -103,7 +113,7 @@ class CheckpointOrder(OrderBase):
     `checkpoint` is the envelope of the ``AuditCheckpoint`` that the platform has signed.
     """
 
-    kind: Literal[OrderKind.CHECKPOINT] = OrderKind.CHECKPOINT
+    kind: Literal["checkpoint"] = "checkpoint"
     checkpoint: PlainObject
     proof: ConsistencyProof | None = None
     """That the head follows from the one that the silo keeps; None where it is believed to keep none."""

@@ -27,7 +27,7 @@ from federation.protocol.documents.base import (
     UtcDatetime,
 )
 from federation.protocol.documents.checkpoints import KeptHead
-from federation.protocol.documents.orders import OrderKind
+from federation.protocol.documents.orders import OrderKindName
 
 
 class Payload(Part):
@@ -78,7 +78,7 @@ class Submission(Document):
 
     order_id: UUID
     number: Annotated[int, Field(ge=1, le=2**53)]
-    kind: OrderKind
+    kind: OrderKindName
     silo_id: UUID
     job_id: UUID
     manifest_digest: Digest

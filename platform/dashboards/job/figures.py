@@ -15,6 +15,7 @@ from dashboards.charts import Chart, Series, bar_chart, line_chart
 from dashboards.job.series import LINES_MAX, Member, RoundTimes, Traffic, WorkRow, is_large
 from dashboards.job.version_series import VersionRow
 from federation.targets import Metric
+from federation.tasks import kinds_that_train
 from training.models import Job
 
 MEGABYTE = 1e6
@@ -61,8 +62,10 @@ def convergences(job: Job, versions: Sequence[VersionRow], members: Sequence[Mem
 
 def drift(work: Sequence[WorkRow], members: Sequence[Member], measure: str) -> Chart:
     """Length of each silo's update, or its direction beside the mean's, by round."""
-    numbers = sorted({row.round_number for row in work if row.kind == "train"})
-    found = {(row.silo_id, row.round_number): getattr(row, measure) for row in work if row.kind == "train"}
+    trains = kinds_that_train()
+    trained = [row for row in work if row.kind in trains]
+    numbers = sorted({row.round_number for row in trained})
+    found = {(row.silo_id, row.round_number): getattr(row, measure) for row in trained}
     words = {
         "update_norm_l2": ("drift-norm", _("Length of updates"), _("L2 norm of each silo's update"), _("L2 norm")),
         "update_cosine": (

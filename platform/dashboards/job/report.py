@@ -18,6 +18,7 @@ from dashboards.job.series import Member, RoundTimes, Traffic, WorkRow
 from dashboards.job.version_series import VersionRow
 from federation.protection import mode_of
 from federation.targets import Better, Target
+from federation.tasks import task_of
 from rest.figures import figure_written
 from training.models import Job
 from training.reading.counting import tally
@@ -53,7 +54,7 @@ def answers(
     target: Target,
 ) -> tuple[Answer, ...]:
     """The answers in the order of the field's list of failures: seven, and four where no model is made or tried."""
-    is_about_model = job.task != Job.Task.STATISTICS
+    is_about_model = task_of(job.task).is_about_model
     return (
         *((_converges(versions, target),) if is_about_model else ()),
         _private(job),

@@ -14,8 +14,9 @@ from accounts.access import signed_in
 from dashboards.exports import attachment
 from dashboards.job.views import frame_of
 from dashboards.statistics import drawn_columns
+from federation.tasks import task_of
 from rest.errors import NotFound
-from training.models import Job, ReleasedStatistics
+from training.models import ReleasedStatistics
 from training.permissions import access_job
 from training.reading.statistics import column_rows, csv_of, released_by
 
@@ -26,7 +27,7 @@ def page(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The figures over all silos, a chart and a table a column; that there are none yet while the job runs."""
     user = signed_in(request)
     job = access_job(user, job_id)
-    if job.task != Job.Task.STATISTICS:
+    if not task_of(job.task).releases_statistics:
         raise NotFound.of("statistics")
     released = released_by(job)
     columns = () if released is None else column_rows(released)

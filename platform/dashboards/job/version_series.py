@@ -12,6 +12,7 @@ from django.db.models.functions import Cast
 
 from dashboards.charts import thinned
 from federation.targets import Metric, Target
+from federation.tasks import task_of
 from registry.models import ModelVersion
 from training.models import Evaluation, Job
 
@@ -54,7 +55,7 @@ def versions_of(
     With `silos_of_best`, the silos' own figures are read of the best version alone; with `spread` as well, and of the
     others how far apart they lie.
     """
-    if job.model_id is None or job.task != Job.Task.TRAIN:
+    if job.model_id is None or not task_of(job.task).trains:
         return ()
     checked = list(
         ModelVersion.objects.filter(model=job.model_id)

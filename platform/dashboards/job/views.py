@@ -27,6 +27,7 @@ from dashboards.job.report import answers
 from dashboards.job.series import Member
 from dashboards.job.version_series import VersionRow
 from federation.protection import mode_of
+from federation.tasks import task_of
 from plans.selectors import plan_with
 from rest.errors import NotFound
 from training.launch.agreed_defaults import clear_reason_of
@@ -233,7 +234,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 def overview_charts(job: Job, members: Sequence[Member]) -> list[Chart]:
     """How the model does by each of its metrics, over all silos and at each; empty until the first evaluation."""
-    if job.task != Job.Task.TRAIN:
+    if not task_of(job.task).trains:
         return []
     versions = _versions(job, members)
     return figures.convergences(job, versions, members)
@@ -250,7 +251,7 @@ def frame_of(job: Job, user: User) -> dict[str, Any]:
     return {
         "job": job,
         "controls": controls_for(job) if Permission.JOB_CONTROL in allowed else [],
-        "may_launch": job.task == Job.Task.TRAIN and Permission.JOB_LAUNCH in allowed,
+        "may_launch": task_of(job.task).trains and Permission.JOB_LAUNCH in allowed,
         "ended": job.state in ENDED,
     }
 

@@ -22,6 +22,7 @@ from consortia.selectors import permissions_of
 from dashboards.job import figures, version_series
 from dashboards.model.lineage import Graph, Source, graph
 from dashboards.model.rows import at_silos, differences
+from federation.tasks import tasks_that_train
 from plans.selectors import plan_with
 from registry.cards import card_of
 from registry.models import Model, ModelVersion, Passport
@@ -47,7 +48,7 @@ def model(request: HttpRequest, model_id: UUID) -> HttpResponse:
     best = versions.filter(is_best=True).first()
     shown = _named(wanted, request.GET.get("round")) or best or versions.first()
     beside = _named(wanted, request.GET.get("with"))
-    job = Job.objects.defer("manifest").filter(model=wanted, task=Job.Task.TRAIN).first()
+    job = Job.objects.defer("manifest").filter(model=wanted, task__in=tasks_that_train()).first()
     card = card_of(shown) if shown else None
     sources = _sources(job, card) if job and card else []
     context = {

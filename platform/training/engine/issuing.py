@@ -13,7 +13,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from federation.errors import Invalid, Transient
 from federation.protocol import documents
-from federation.protocol.documents import OrderKind
 from federation.protocol.keys import PrivateKey
 from federation.tasks import task_of
 from registry.models import ModelVersion
@@ -87,7 +86,7 @@ def manifest_of(job: Job, version: ModelVersion | None, *, created_at: datetime)
     )
 
 
-def issue(*, round_: Round, kind: OrderKind, deadlines: StepDeadlines, silo_ids: Sequence[UUID]) -> list[IssuedOrder]:
+def issue(*, round_: Round, kind: str, deadlines: StepDeadlines, silo_ids: Sequence[UUID]) -> list[IssuedOrder]:
     """One signed order for each silo, numbered in that silo's own row. Part of the transaction that opens the step."""
     key, of_kind = signing_key(), step_kind(kind)
     numbers = next_order_numbers(silo_ids)
@@ -125,5 +124,5 @@ def _check_parameters(order: documents.Order, known: frozenset[str]) -> None:
     """Raise Invalid ``order.parameters`` for an order that every silo would refuse for what it has besides."""
     unknown = sorted(order.parameters.keys() - known)
     if unknown:
-        message = f"Orders of kind {order.kind.value} have no parameter {unknown[0]!r}."
+        message = f"Orders of kind {order.kind} have no parameter {unknown[0]!r}."
         raise Invalid("order.parameters", message, "parameters")

@@ -64,7 +64,7 @@ def open_next(
         verb="round.opened",
         by=by,
         detail={"round": number, "attempt": attempt, "silos": len(orders)},
-        evidence={"kind": plans[0].kind.value, "model": _digest_of(version), "orders": _digests(orders)},
+        evidence={"kind": plans[0].kind, "model": _digest_of(version), "orders": _digests(orders)},
     )
     return round_
 
@@ -106,7 +106,7 @@ def advance(
         verb="step.opened",
         by=by,
         detail={"round": round_.number, "attempt": round_.attempt, "step": position + 1, "silos": len(orders)},
-        evidence={"kind": later[0].kind.value, "orders": _digests(orders)},
+        evidence={"kind": later[0].kind, "orders": _digests(orders)},
     )
 
 

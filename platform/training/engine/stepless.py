@@ -18,7 +18,6 @@ from django.db.models.functions import Now
 from audit.actors import Actor
 from federation.protocol import documents
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import OrderKind
 from realtime import notices
 from training.engine import issuing
 from training.engine.deadlines import StepDeadlines
@@ -32,7 +31,7 @@ from training.transitions import OUTSTANDING, OrderState
 
 
 def issue(
-    *, job: Job, kind: OrderKind, silo_ids: Sequence[UUID], issued_at: datetime, expires_at: datetime, by: Actor
+    *, job: Job, kind: str, silo_ids: Sequence[UUID], issued_at: datetime, expires_at: datetime, by: Actor
 ) -> list[UUID]:
     """A signed order of this kind for each of these silos; their ids. Part of the caller's transaction.
 
@@ -61,7 +60,7 @@ def issue(
                 id=order_id,
                 job=job,
                 silo_id=silo_id,
-                kind=kind.value,
+                kind=kind,
                 number=document.number,
                 envelope=documents.sign_document(document, key),
                 inputs_size_bytes=sum(brought.size_bytes for brought in document.inputs.values()),
@@ -76,7 +75,7 @@ def issue(
         by=by,
         detail={"silos": len(orders)},
         evidence={
-            "kind": kind.value,
+            "kind": kind,
             "orders": {str(order.id): digest_bytes(bytes(order.envelope)) for order in orders},
         },
     )

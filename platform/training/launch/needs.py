@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from federation.protection import mode_of
-from federation.protocol.documents import OrderKind
 from federation.tasks import task_of
 from silos.capabilities import Needs
 from training.protocols import PROTOCOLS
@@ -17,12 +16,12 @@ def needs_of(task_name: str, mode: str | None, family: str | None = None, target
     protocol = PROTOCOLS.get(mode or "")
     if protocol is None:
         return Needs(kinds=task.work, payloads=tuple(sorted(task.payload_kinds)), family=family, target=target)
-    steps = [plan for work in task.work for plan in protocol.steps(OrderKind(work))]
+    steps = [plan for work in task.work for plan in protocol.steps(work)]
     brought = {kind for plan in steps for kind in plan.payload_kinds} | task.payload_kinds
     if task.trains:
         brought.add(mode_of(protocol.mode).update_kind)
     return Needs(
-        kinds=tuple(dict.fromkeys(plan.kind.value for plan in steps)),
+        kinds=tuple(dict.fromkeys(plan.kind for plan in steps)),
         payloads=tuple(sorted(brought)),
         protection=protocol.mode if task.trains else None,
         family=family,

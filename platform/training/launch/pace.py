@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from federation.protocol.documents import OrderKind
 from realtime import database
 from training.transitions import OrderState
 from training.waiting import QUANTILE, ROUNDS_LOOKED_AT
@@ -21,10 +20,10 @@ _USUAL = f"""
 """  # noqa: S608 - states and numbers of ours
 
 
-def usual_s(silo_ids: Sequence[UUID], kind: OrderKind) -> float | None:
+def usual_s(silo_ids: Sequence[UUID], kind: str) -> float | None:
     """How long these silos took with their newest orders of this kind, whatever the job; None where they had none.
 
-    Orders of other kinds reveals nothing of it: an exchange of keys takes seconds where a training takes hours.
+    Orders of other kinds reveal nothing of it: an exchange of keys takes seconds where a training takes hours.
     """
-    ((seconds,),) = database.fetch(_USUAL, {"silos": list(silo_ids), "kind": kind.value})
+    ((seconds,),) = database.fetch(_USUAL, {"silos": list(silo_ids), "kind": kind})
     return None if seconds is None else float(seconds)

@@ -10,9 +10,10 @@ from accounts.models import User
 from agreements.selectors import in_force
 from consortia.models import Consortium
 from federation.agreements.shares import share_max
-from federation.protocol.documents import OrderKind
-from federation.protocol.tensors import count_parameters, file_size_bytes
-from federation.tasks import task_of
+from federation.protection import mode_of
+from federation.protocol.payloads import payload_kind
+from federation.protocol.tensors import Layout, count_parameters, file_size_bytes
+from federation.tasks import task_of, task_of_kind
 from silos.models import Dataset, Silo
 from silos.selectors import health_of
 from training.launch.actions import check_datasets, check_plan, check_version
@@ -21,8 +22,9 @@ from training.launch.cohorts import share_agreed_in
 from training.launch.eligibility import Reason, Verdict, model_of, verdicts
 from training.launch.pace import usual_s as usual_s_of
 from training.launch.refused_fields import own_refusals, shared_refusals
-from training.launch.requests import read_request
+from training.launch.requests import JobRequest, read_request
 from training.launch.statistics import check_statistics
+from training.protocols import PROTOCOLS
 from training.waiting import Wait, mode, silo_down_s
 
 
@@ -103,10 +105,11 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
     layout = () if model is None else model.layout
     agreement, found = verdicts(consortium=consortium, asked=asked, datasets=datasets, model=model, by=by)
     size = 0 if model is None else file_size_bytes(layout)
-    train = task_of(asked.task).trains
-    down, up = size * len(datasets), size * len(datasets) if train else 0
-    rounds = asked.rounds if train else 0
-    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], OrderKind(task_of(asked.task).order_kind))
+    task = task_of(asked.task)
+    rounds = asked.rounds if task.trains else 0
+    moved = [_moved(kind, asked, layout, len(datasets)) for kind in task.work]
+    (down, up), last = moved[0], moved[-1]
+    usual_s = usual_s_of([dataset.silo_id for dataset in datasets], task_of(asked.task).order_kind)
 
     def longer_s(*, first: bool) -> float:
         return silo_down_s(
@@ -134,5 +137,18 @@ def quote(*, consortium: Consortium, request: Mapping[str, Any], by: User) -> Qu
         model_size_bytes=size,
         bytes_down_per_round=down,
         bytes_up_per_round=up,
-        bytes_total=rounds * (down + up) + down,  # after the last round the model is evaluated once more
+        bytes_total=rounds * (down + up) + sum(last),  # after the rounds that it plans a job has one more
     )
+
+
+def _moved(work: str, asked: JobRequest, layout: Layout, silos: int) -> tuple[int, int]:
+    """The bytes that so many silos fetch and send in a round of this work, by what its steps bring: at most."""
+    task, protection, mode_name = task_of_kind(work), asked.protection, asked.protection.mode
+    if task is None:
+        return 0, 0
+    kinds = [kind for plan in PROTOCOLS[mode_name].steps(work) for kind in sorted(plan.payload_kinds)]
+    kinds += sorted(task.payload_kinds)
+    if task.trains:
+        kinds.append(mode_of(mode_name).update_kind)
+    up = sum(payload_kind(kind).size_bytes_max(layout, protection) for kind in kinds)
+    return silos * file_size_bytes(layout) if task.brings_model else 0, silos * up

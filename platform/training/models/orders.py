@@ -46,7 +46,8 @@ class Order(models.Model):
     )
     """The global model that it brings; None where it brings none."""
     silo = models.ForeignKey("silos.Silo", on_delete=models.PROTECT, related_name="orders")
-    kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
+    kind = models.CharField(max_length=20)
+    """As documents name it: a kind that is added needs no migration."""
     number = models.BigIntegerField()
     state = models.CharField(max_length=10, choices=OrderState, default=OrderState.ISSUED)
     code = models.CharField(max_length=80, blank=True)

@@ -8,7 +8,6 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from federation.protocol.documents import OrderKind
 from registry.models import ModelVersion
 from training.models.jobs import Job
 from training.models.moving import MovingQuerySet
@@ -87,7 +86,8 @@ class Step(models.Model):
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField(default=1)
-    kind = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in OrderKind])
+    kind = models.CharField(max_length=20)
+    """As documents name it: a kind that is added needs no migration."""
     state = models.CharField(max_length=12, choices=StepState, default=StepState.COLLECTING)
     quorum = models.PositiveIntegerField()
     below_quorum = models.CharField(

@@ -10,7 +10,6 @@ from operator import attrgetter
 
 from federation.discovery import Offers
 from federation.protection import MODES, Mode
-from federation.protocol.documents import OrderKind
 from federation.tasks import task_of
 from training.models import Job
 from training.protocols.base import RoundProtocol, StepPlan
@@ -30,7 +29,7 @@ def protocol_of(job: Job) -> RoundProtocol:
     return PROTOCOLS[job.request["protection"]["mode"]]
 
 
-def work_of(job: Job, round_number: int) -> OrderKind | None:
+def work_of(job: Job, round_number: int) -> str | None:
     """What the silos do in a round of a job: its task, and in the last round what the task closes with.
 
     None beyond the last round.
@@ -39,8 +38,8 @@ def work_of(job: Job, round_number: int) -> OrderKind | None:
         return None
     task = task_of(job.task)
     if task.closes_with is not None and round_number > job.rounds_planned:
-        return OrderKind(task.closes_with)
-    return OrderKind(task.order_kind)
+        return task.closes_with
+    return task.order_kind
 
 
 def steps_of(job: Job, round_number: int) -> tuple[StepPlan, ...]:
@@ -51,5 +50,5 @@ def steps_of(job: Job, round_number: int) -> tuple[StepPlan, ...]:
     plans = protocol_of(job).steps(work)
     if any(plan.opens_with is not None for plan in plans[:-1]):
         # the round could still be abandoned, with its version made already; and its end would not name that version
-        raise ValueError(f"Only the last step of a round makes a version: {[plan.kind.value for plan in plans]}.")
+        raise ValueError(f"Only the last step of a round makes a version: {[plan.kind for plan in plans]}.")
     return plans

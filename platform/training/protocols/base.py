@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from federation.aggregation.combine import Combiner
-from federation.protocol.documents import UPDATE, OrderKind
+from federation.protocol.documents import UPDATE
 from federation.protocol.documents.protection import Protection
 from federation.strategies import Strategy
 from training.protocols.answers import Answer
@@ -41,7 +41,7 @@ class StepPlan:
     The first step asks the cohort; a later one asks the silos whose answers in the step before have counted.
     """
 
-    kind: OrderKind
+    kind: str
     below_quorum: BelowQuorum = BelowQuorum.ABANDON
     quorum: int | None = None
     """How many answers it needs; None for the job's quorum."""
@@ -63,6 +63,6 @@ class RoundProtocol(Protocol):
     mode: str
     """What a job's request says at `protection.mode`."""
 
-    def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
+    def steps(self, work: str) -> tuple[StepPlan, ...]:
         """The steps of a round in which silos train, evaluate, or count: at least one, in their order."""
         ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from federation.aggregation.combine import COMBINERS, Combiner
 from federation.protection.clear import MODE as CLEAR
-from federation.protocol.documents import OrderKind
 from training.protocols.base import Opening, StepPlan
 
 
@@ -13,7 +12,7 @@ class Clear:
 
     mode = CLEAR.name
 
-    def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
+    def steps(self, work: str) -> tuple[StepPlan, ...]:
         """The work itself."""
         return (StepPlan(work, opens_with=read_all),)
 

@@ -59,5 +59,5 @@ class QuoteOut(serializers.Serializer[Quote]):
     parameters = serializers.IntegerField()
     model_size_bytes = serializers.IntegerField()
     bytes_down_per_round = serializers.IntegerField()
-    bytes_up_per_round = serializers.IntegerField()
-    bytes_total = serializers.IntegerField()
+    bytes_up_per_round = serializers.IntegerField(help_text="At most: each answer as large as its kind may be.")
+    bytes_total = serializers.IntegerField(help_text="In all rounds and the one after them, at most.")

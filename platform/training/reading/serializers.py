@@ -25,7 +25,7 @@ from training.reading.selectors import JobStatus
 from training.transitions import OrderState, RoundState, StepState
 from training.waiting import BelowQuorum, CloseReason, Wait
 
-KINDS = [(kind.value, kind.value) for kind in OrderKind]
+KINDS = f"By name: {', '.join(f'`{kind}`' for kind in OrderKind)}; or one that was added to this platform."
 
 
 class JobOut(serializers.ModelSerializer[Job]):
@@ -62,7 +62,7 @@ class OrderOut(serializers.Serializer[OrderRow]):
 
     id = serializers.UUIDField(source="order.id")
     silo = SiloOfOrganisation(source="order.silo")
-    kind = serializers.ChoiceField(source="order.kind", choices=KINDS)
+    kind = serializers.CharField(source="order.kind", help_text=KINDS)
     state = serializers.ChoiceField(source="order.state", choices=OrderState.choices)
     code = serializers.CharField(source="order.code", help_text="Why it was refused, rejected, or called back.")
     message = serializers.CharField(source="order.message_text", help_text="The same in words.")
@@ -93,7 +93,7 @@ class StepOut(serializers.Serializer[StepRow]):
     """A step of a round: one kind of order to everybody."""
 
     position = serializers.IntegerField(source="step.position")
-    kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
+    kind = serializers.CharField(source="step.kind", help_text=KINDS)
     state = serializers.ChoiceField(source="step.state", choices=StepState.choices)
     quorum = serializers.IntegerField(source="step.quorum")
     below_quorum = serializers.ChoiceField(
@@ -124,7 +124,7 @@ class RoundBrief(serializers.Serializer[Any]):
     attempt = serializers.IntegerField(source="round.attempt")
     state = serializers.ChoiceField(source="round.state", choices=RoundState.choices)
     reason_code = serializers.CharField(source="round.reason_code")
-    kind = serializers.ChoiceField(source="step.kind", choices=KINDS)
+    kind = serializers.CharField(source="step.kind", help_text=KINDS)
     quorum = serializers.IntegerField(source="step.quorum")
     expected = serializers.IntegerField(source="step.expected", help_text="How many silos were asked.")
     answered = serializers.IntegerField(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from federation.discovery import Offers
 from federation.errors import Invalid
 from federation.plans.reviews import open_review
 from federation.protection import mode_of
@@ -27,7 +28,6 @@ from federation.protocol.documents import (
     LogAcceptance,
     Manifest,
     Order,
-    OrderKind,
     Payload,
     Protection,
     Refusal,
@@ -50,13 +50,15 @@ from silo_connector.trainer.egress.allowlist import FIELDS, STATES, Status, may_
 from silo_connector.trainer.refusals import is_standard_sentence, may_name
 
 NONE: Mapping[str, Path] = MappingProxyType({})
+CARRIED_OUT: Mapping[str, object] = Offers("silo_connector.trainer.kinds", "KIND")
+"""The kinds of order that this connector carries out. They stand above the filter, so they are found when asked for."""
 
 
 class AnswerBounds(Protocol):
     """What an answer to an order of a job is held to. Each kind of order has its own, or one of those below."""
 
     @property
-    def kind(self) -> OrderKind:
+    def kind(self) -> str:
         """Of the order: the answer says the same."""
 
     @property
@@ -86,7 +88,7 @@ class AnswerBounds(Protocol):
 class Bounds:
     """What an outcome of a job is held to: its limits, its agreement's, and the site's own; the tightest counts."""
 
-    kind: OrderKind
+    kind: str
     """Of the order: the answer says the same."""
     layout: Layout
     protection: Protection
@@ -145,7 +147,7 @@ class Bounds:
 class StatisticsBounds:
     """What statistics are held to: the columns as this silo has declared them, and the tightest minimum cell."""
 
-    kind: OrderKind
+    kind: str
     shapes: tuple[ColumnShape, ...]
     minimum_cell: int
     protection: Protection
@@ -245,7 +247,7 @@ def check_may_leave(thing: BaseModel, bounds: AnswerBounds | None = None, payloa
 def _check_submission(submission: Submission, bounds: AnswerBounds | None, payloads: Mapping[str, Path]) -> None:
     if bounds is None:
         raise _not_allowed("manifest_digest")
-    if submission.kind != bounds.kind:
+    if submission.kind != bounds.kind or submission.kind not in CARRIED_OUT:
         raise _not_allowed("kind")
     if not submission.payloads.keys() == payloads.keys() == bounds.outputs.keys():
         raise _not_allowed("payloads")

@@ -58,7 +58,7 @@ def allow(order: Order, task_of: Callable[[Manifest], T], incoming: Incoming, si
         number=order.number,
         issued_at=order.issued_at.isoformat(),
         job_id=str(order.job_id),
-        kind=order.kind.value,
+        kind=order.kind,
         round=order.round,
         attempt=order.attempt,
         model=order.model_digest or "",  # as it is kept

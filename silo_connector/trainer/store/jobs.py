@@ -99,7 +99,7 @@ class Jobs:
                 (
                     str(order.order_id),
                     str(order.job_id),
-                    order.kind.value,
+                    order.kind,
                     order.round,
                     order.attempt,
                     order.model_digest or "",

@@ -196,7 +196,7 @@ def test_an_added_task_is_launched_ordered_answered_and_closed(
     Silo.objects.update(capabilities=capabilities(payloads=["update.f32", "words.ascii"]))
     called = launch(consortium=federation.consortium, request=asked, by=federation.scientist)
     start.start(job_id=called.id, by=TEST)
-    for kind in ("consistency", "decrypt"):
+    for kind in ("greet", "answer_call"):
         for played in every(federation.silos):
             order = greet(called, played, GOOD)
             assert order.kind == kind
@@ -205,5 +205,11 @@ def test_an_added_task_is_launched_ordered_answered_and_closed(
     called.refresh_from_db()
     assert (called.task, called.state, called.rounds_planned) == ("roll_call", JobState.COMPLETED, 0)
     assert Payload.objects.filter(order__job=called).count() == 12
+    passports.issue_missing(issuing.signing_key())
+    chaining.chain_new()
+    checkpoints.sign_heads(issuing.signing_key())
+    report = verify_evidence(gather(read_bundle(bundle_of(called))))
+    assert not report.faults
+    assert (report.checked["orders"], report.checked["answers"]) == (9, 9)
     opened = opened_agreement(complete_envelope(agreed))
     assert "calling the roll" in plain_text(opened.agreement, opened.digest)

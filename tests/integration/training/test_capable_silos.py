@@ -144,8 +144,8 @@ def test_the_kinds_and_payloads_of_all_steps_of_the_protocol_are_asked_for(
     able = {"protection": ["greeted"], "payloads": ["masked.u32", "words.ascii"]}
     assert lacking(cohort, "train", "greeted", **able) == []
     assert lacking(cohort, "train", "greeted", **able, kinds=["evaluate", "train"]) == [
-        ("silo.lacks_kind", "consistency"),
-        ("silo.lacks_kind", "key_exchange"),
+        ("silo.lacks_kind", "greet"),
+        ("silo.lacks_kind", "sign_off"),
     ]
     assert lacking(cohort, "train", "greeted", **(able | {"payloads": ["masked.u32"]})) == [
         ("silo.lacks_payload", "words.ascii")

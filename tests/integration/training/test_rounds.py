@@ -197,6 +197,7 @@ def test_an_answer_signed_by_another_key_is_not_taken(federation: Federation) ->
     [
         ({"round": 7}, "submission.other_order"),
         ({"number": 999}, "submission.other_order"),
+        ({"kind": "nobody_knows"}, "submission.other_order"),
         ({"manifest_digest": "sha256:" + "0" * 64}, "submission.other_manifest"),
         ({"model_digest": "sha256:" + "0" * 64}, "submission.other_model"),
         ({"payloads": {}}, "submission.payload"),

@@ -120,7 +120,9 @@ def test_the_form_launches_a_job_of_statistics_and_shows_what_is_wrong(
     wrong = client.post(address, by_name | {"columns": []})
     assert wrong.status_code == 422
     assert "Choose at least one column." in wrong.content.decode()
-    assert client.post(f"{address}preview/", by_name).status_code == 200
+    preview = client.post(f"{address}preview/", by_name)
+    assert preview.status_code == 200
+    assert "MB up at most" in preview.content.decode()
     answer = client.post(address, by_name)
     assert answer.status_code == 302, answer.content.decode()
     job = Job.objects.get()
@@ -132,7 +134,9 @@ def test_rest_launches_and_quotes_one(cohort: Cohort, silos: list[CountingSilo])
     client = client_of(cohort.scientist)
     body = asked_for(cohort.federation, "age") | {"consortium": str(cohort.federation.consortium.id)}
     quoted = client.post("/api/v1/jobs/quote/", body, format="json")
-    assert (quoted.status_code, quoted.json()["parameters"], quoted.json()["bytes_total"]) == (200, 0, 0)
+    assert (quoted.status_code, quoted.json()["parameters"], quoted.json()["bytes_down_per_round"]) == (200, 0, 0)
+    largest = len(silos) * (4 << 20)  # a report has at most 4 MiB, whatever is asked
+    assert (quoted.json()["bytes_up_per_round"], quoted.json()["bytes_total"]) == (largest, largest)
     launched = client.post("/api/v1/jobs/", body, format="json")
     assert (launched.status_code, launched.json()["task"]) == (201, "statistics")
 

@@ -16,7 +16,6 @@ from django.test import Client
 from django.utils import timezone
 
 from federation.aggregation import aggregate as aggregating
-from federation.protocol.documents import OrderKind
 from silos.models import Silo
 from tests.support.federation import TEST, Federation, make_federation
 from tests.support.patience import FAILS_AFTER_S
@@ -40,9 +39,9 @@ class Greeted:
     mode = "clear"
     below_quorum = BelowQuorum.ABANDON
 
-    def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
+    def steps(self, work: str) -> tuple[StepPlan, ...]:
         return (
-            StepPlan(OrderKind.KEY_EXCHANGE, quorum=2, below_quorum=self.below_quorum),
+            StepPlan("sign_off", quorum=2, below_quorum=self.below_quorum),
             StepPlan(work, opens_with=read_all),
         )
 
@@ -89,7 +88,7 @@ def test_a_round_goes_from_step_to_step_and_the_next_round_begins_again(
         step = answer(federation, job)
         seen.append((step.round.number, step.position, step.kind))
         closing.close_step(step_id=step.id, by=TEST)
-    assert seen == [(1, 1, "key_exchange"), (1, 2, "train"), (2, 1, "key_exchange"), (2, 2, "evaluate")]
+    assert seen == [(1, 1, "sign_off"), (1, 2, "train"), (2, 1, "sign_off"), (2, 2, "evaluate")]
     job.refresh_from_db()
     assert job.state == JobState.COMPLETED
     assert job.model is not None
@@ -129,7 +128,7 @@ def test_what_is_abandoned_in_its_second_step_is_abandoned_whole(federation: Fed
     first_attempt, again = Round.objects.filter(job=job).order_by("attempt")
     assert (first_attempt.state, first_attempt.reason_code) == (RoundState.ABANDONED, "round.quorum_not_met")
     assert list(first_attempt.steps.values_list("state", flat=True)) == ["closed", "abandoned"]
-    assert list(again.steps.values_list("kind", "state")) == [("key_exchange", "collecting")]
+    assert list(again.steps.values_list("kind", "state")) == [("sign_off", "collecting")]
 
 
 def test_below_the_quorum_of_a_step_that_is_not_abandoned_the_job_pauses_and_goes_on_by_itself(
@@ -187,7 +186,7 @@ def test_pages_and_rest_show_the_steps_of_a_round(federation: Federation, protoc
     (body,) = client.get(f"/api/v1/jobs/{job.id}/rounds/").json()["results"]
     assert body["state"] == "open"
     assert [(one["position"], one["kind"], one["state"], one["answered"]) for one in body["steps"]] == [
-        (1, "key_exchange", "closed", 3),
+        (1, "sign_off", "closed", 3),
         (2, "train", "collecting", 0),
     ]
     assert (body["kind"], len(body["orders"])) == ("train", 6)

@@ -21,7 +21,7 @@ from training.reading.round_summaries import round_ids, round_summaries
 from training.reading.rows import RoundRow
 from training.reading.selectors import rounds_of
 
-AROUND = ("consistency", "key_exchange")
+AROUND = ("greet", "sign_off")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("blob_root")]
 
@@ -64,9 +64,9 @@ def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job
     assert job.model is not None
     size = job.model.versions.get(round_number=0).size_bytes
     words = sum(map(len, GOOD.values()))
-    greetings = Order.objects.filter(step__round__job=job, kind="consistency")
+    greetings = Order.objects.filter(step__round__job=job, kind="greet")
     assert greetings.filter(base_version=None, inputs_size_bytes=0).count() == greetings.count() == 6
-    others = Order.objects.filter(step__round__job=job).exclude(kind="consistency")
+    others = Order.objects.filter(step__round__job=job).exclude(kind="greet")
     assert set(others.values_list("inputs_size_bytes", flat=True)) == {size}
     for row in every(map(RoundRow, rounds_of(job))):
         greeted, worked, opened = row.steps
@@ -79,9 +79,9 @@ def test_bytes_are_those_of_what_each_order_brings(played: tuple[Federation, Job
     )
     lines = list(csv.DictReader(text.splitlines()))
     assert sorted({(line["kind"], line["step"], int(line["bytes_down"])) for line in lines}) == [
-        ("consistency", "1", 0),
         ("evaluate", "2", size),
-        ("key_exchange", "3", size),
+        ("greet", "1", 0),
+        ("sign_off", "3", size),
         ("train", "2", size),
     ]
 
@@ -92,7 +92,7 @@ def test_orders_from_before_their_inputs_were_noted_brought_the_model(played: tu
     delivered(job)
     assert job.model is not None
     size = job.model.versions.get(round_number=0).size_bytes
-    Order.objects.filter(step__round__job=job).exclude(kind="consistency").update(inputs_size_bytes=None)
+    Order.objects.filter(step__round__job=job).exclude(kind="greet").update(inputs_size_bytes=None)
     assert [RoundRow(one).bytes_down for one in rounds_of(job)] == [6 * size, 6 * size]
     assert [one.bytes_down for one in series.traffic_of(job, [1, 2])] == [6 * size, 6 * size]
 
@@ -111,5 +111,5 @@ def test_quick_exchanges_do_not_shorten_how_long_a_training_takes(played: tuple[
     delivered(job)
     silos = [one.silo.id for one in federation.silos]
     assert usual_s(silos, OrderKind.TRAIN) == 10.0
-    assert usual_s(silos, OrderKind.CONSISTENCY) == 1.0
+    assert usual_s(silos, "greet") == 1.0
     assert usual_s(silos, OrderKind.STATISTICS) is None

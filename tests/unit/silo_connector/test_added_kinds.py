@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from federation.protocol.documents import Order, OrderKind
+from federation.protocol.documents import Order
 from federation.protocol.envelope import payload_unverified
 from silo_connector.trainer.trainer import Trainer
 from tests.support.plugins.added import OF_THE_SILO, add_parts
@@ -37,7 +37,7 @@ def asked(site: Site, platform: FakePlatform, **changes: Any) -> Order:
     """An order that brings nothing, and asks for two payloads."""
     site.agree(protection=["greeted"])
     manifest = site.job(protection=GREETED)
-    order = site.order(manifest, kind=OrderKind.CONSISTENCY, inputs={}, outputs={}, **changes)
+    order = site.order(manifest, kind="greet", inputs={}, outputs={}, **changes)
     grants = {name: grant(order.order_id, name, "words.ascii") for name in WORDS}
     order = order.model_copy(update={"outputs": grants})
     platform.issue(order, manifest)
@@ -54,7 +54,7 @@ async def test_an_order_without_inputs_is_answered_with_two_payloads(
         trainer.process_inbox()
         await platform.until(lambda: platform.submissions)
     statement = platform.answered()
-    assert (statement.kind, statement.model_digest) == (OrderKind.CONSISTENCY, None)
+    assert (statement.kind, statement.model_digest) == ("greet", None)
     assert {name: (one.kind, one.size_bytes) for name, one in statement.payloads.items()} == {
         name: ("words.ascii", len(words)) for name, words in WORDS.items()
     }

@@ -77,9 +77,12 @@ async def test_an_unknown_kind_is_refused_with_a_stable_code(site: Site) -> None
     assert document.message == REFUSALS["order.kind_not_supported"]
 
 
-async def test_a_kind_of_the_protocol_that_is_not_carried_out_is_refused(site: Site, trainer: Trainer) -> None:
+@pytest.mark.parametrize("kind", [OrderKind.UNMASK, "nobody_knows"])
+async def test_a_well_formed_order_of_a_kind_that_is_not_carried_out_is_refused(
+    site: Site, trainer: Trainer, kind: str
+) -> None:
     manifest = site.job()
-    order = site.order(manifest, kind=OrderKind.UNMASK)
+    order = site.order(manifest, kind=kind)
     site.deliver(order, manifest)
     trainer.process_inbox()
     assert site.refusal(order) == "order.kind_not_supported"

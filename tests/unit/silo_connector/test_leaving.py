@@ -364,6 +364,13 @@ def test_other_documents_do_not_leave_at_all() -> None:
     assert refused(certificate) == "EvaluationReport"
 
 
+@pytest.mark.parametrize("kind", ["unmask", "nobody_knows"])
+def test_no_answer_to_a_kind_of_order_that_is_not_carried_out_leaves(kind: str) -> None:
+    bounds = replace(BOUNDS, kind=kind, outputs={})
+    assert refused(submission(kind=kind), bounds=bounds) == "kind"
+    check_may_leave(submission(kind="evaluate"), replace(bounds, kind="evaluate"))
+
+
 def _fields(kind: Any, path: str = "") -> Iterator[str]:
     """Dotted paths of everything that a model can carry (what is free-form counts as itself)."""
     if get_origin(kind) is not None and (get_origin(kind) is Union or type(kind).__name__ == "UnionType"):

@@ -34,7 +34,7 @@ async def test_an_order_may_have_the_parameters_that_its_kind_knows_and_no_other
     manifest = site.job(protection=GREETED)
     orders = []
     for number, parameters in enumerate(({"tone": "low"}, {"tone": "low", "pitch": "high"}), 1):
-        order = site.order(manifest, kind=OrderKind.CONSISTENCY, number=number, inputs={}, parameters=parameters)
+        order = site.order(manifest, kind="greet", number=number, inputs={}, parameters=parameters)
         grants = {name: grant(order.order_id, name, "words.ascii") for name in ("greeting", "signature")}
         orders.append(order.model_copy(update={"outputs": grants}))
         site.deliver(orders[-1], manifest)

@@ -103,7 +103,11 @@ def test_a_good_order_is_a_task(scene: Scene) -> None:
     [
         ({"expires_at": now() - timedelta(seconds=1)}, "order.expired"),
         ({"issued_at": now() + timedelta(days=1)}, "order.not_yet_valid"),
-        *(({"kind": kind}, "order.kind_not_supported") for kind in OrderKind if kind not in KINDS.by_name),
+        *(
+            ({"kind": kind}, "order.kind_not_supported")
+            for kind in [*OrderKind, "nobody_knows"]
+            if kind not in KINDS.by_name
+        ),
         ({"manifest_digest": digest_bytes(b"other")}, "manifest.digest_mismatch"),
         ({"job_id": uuid4()}, "manifest.job_mismatch"),
         ({"inputs": {}}, "order.model_missing"),
@@ -228,7 +232,7 @@ def test_an_order_is_opened_with_the_platform_s_key_only(scene: Scene) -> None:
     [
         ({"protocol": "2.0"}, "protocol.version"),
         ({"protocol": "1.2", "critical": ["noise"], "noise": 1}, "protocol.critical"),
-        ({"kind": "dance"}, "order.kind_not_supported"),
+        ({"kind": "Dance"}, "order.kind_not_supported"),
         ({"more": 1}, "order.malformed"),
         ({"inputs": {"model": {"digest": "x", "size_bytes": 1, "url": "http://elsewhere"}}}, "order.malformed"),
         ({"outputs": {"update": ELSEWHERE}}, "order.malformed"),

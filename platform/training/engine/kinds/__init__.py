@@ -14,7 +14,7 @@ from training.engine.kinds.base import StatementKind, StepKind, SteplessKind
 
 def _name(kind: StepKind | SteplessKind | StatementKind) -> str:
     """As orders say it."""
-    return kind.kind.value
+    return kind.kind
 
 
 STEP_KINDS: Mapping[str, StepKind] = Offers(__name__, "STEP_KIND", name=_name, sort_key=_name)

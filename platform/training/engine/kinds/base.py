@@ -11,7 +11,7 @@ from uuid import UUID
 from audit.actors import Actor
 from federation.aggregation.aggregate import Rejected
 from federation.errors import Invalid
-from federation.protocol.documents import OrderKind, Refusal, Submission
+from federation.protocol.documents import Refusal, Submission
 from registry.models import ModelVersion
 from silos.models import Silo
 from training.engine.deadlines import StepDeadlines
@@ -64,7 +64,8 @@ class Closed:
 class StepKind(Protocol):
     """A kind of order that a step of a round is made of. One module a kind."""
 
-    kind: OrderKind
+    kind: str
+    """As orders say it: `federation.protocol.documents.OrderKindName`."""
     is_about_model: bool
     """Whether its orders are about a global model. A job whose work is of another kind begins without one."""
     parameters: frozenset[str]
@@ -104,7 +105,8 @@ class SteplessKind(Protocol):
     It is answered with a submission or a refusal, as orders of rounds are.
     """
 
-    kind: OrderKind
+    kind: str
+    """As orders say it: `federation.protocol.documents.OrderKindName`."""
 
     def issue(self, job: Job, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:
         """What an order of this kind holds, besides what every order does."""
@@ -126,7 +128,8 @@ class SteplessKind(Protocol):
 class StatementKind(Protocol):
     """A kind of order of no job. It is answered with a signed statement that names no order. One module a kind."""
 
-    kind: OrderKind
+    kind: str
+    """As orders say it: `federation.protocol.documents.OrderKindName`."""
     answer_type: str
     """The payload type of the documents with which it is answered."""
 

@@ -142,7 +142,7 @@ def open_step(
             "job": round_.job_id,
             "version": round_.base_version_id,
             "position": position,
-            "kind": plan.kind.value,
+            "kind": plan.kind,
             "quorum": quorum,
             "below_quorum": plan.below_quorum.value,
             "opened_at": deadlines.opened_at,

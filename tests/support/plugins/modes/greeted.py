@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from federation.protection.base import Mode
-from federation.protocol.documents import OrderKind
 from federation.protocol.documents.protection import Protection
 
 
@@ -29,6 +28,6 @@ MODE = Mode(
     platform_reads_updates=False,
     update_kind="masked.u32",
     payload_kinds=frozenset({"masked.u32", "words.ascii"}),
-    steps_before=(OrderKind.CONSISTENCY,),
-    steps_after=(OrderKind.KEY_EXCHANGE,),
+    steps_before=("greet",),
+    steps_after=("sign_off",),
 )

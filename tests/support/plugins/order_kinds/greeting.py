@@ -1,4 +1,4 @@
-"""A kind of order in which silos only say that they are there."""
+"""A kind of order in which silos only say that they have done what they had to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from federation.protocol.documents import OrderKind, Submission
+from federation.protocol.documents import Submission
 from registry.models import ModelVersion
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
@@ -17,10 +17,10 @@ from training.models import Job, Round
 from training.protocols.answers import Answer
 
 
-class Greeting:
-    """Anyone who answers has greeted."""
+class SigningOff:
+    """Anyone who answers has signed off."""
 
-    kind = OrderKind.KEY_EXCHANGE
+    kind = "sign_off"
     is_about_model = True
     parameters: frozenset[str] = frozenset()
 
@@ -44,4 +44,4 @@ class Greeting:
         return Closed([Applied(answer.order_id) for answer in answers])
 
 
-STEP_KIND = Greeting()
+STEP_KIND = SigningOff()

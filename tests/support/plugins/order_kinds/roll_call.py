@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from federation.protocol.documents import OrderKind
 from registry.models import ModelVersion
 from tests.support.plugins.order_kinds.words import Words
 from training.engine.kinds.models import model_in_manifest
@@ -15,7 +14,7 @@ from training.models import Job
 class RollCall(Words):
     """Words, about a model."""
 
-    kind = OrderKind.DECRYPT
+    kind = "answer_call"
     is_about_model = True
 
     def in_manifest(self, job: Job, version: ModelVersion | None) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from artefacts import store
-from federation.protocol.documents import OrderKind, Submission
+from federation.protocol.documents import Submission
 from training.engine.deadlines import StepDeadlines
 from training.engine.kinds.base import Claim, Closed
 from training.engine.kinds.models import upload_grant
@@ -24,7 +24,7 @@ HEARD: list[tuple[str, ...]] = []
 class Words:
     """Anyone who answers has greeted."""
 
-    kind = OrderKind.CONSISTENCY
+    kind = "greet"
     parameters: frozenset[str] = frozenset({"tone"})
 
     def issue(self, round_: Round, order_id: UUID, deadlines: StepDeadlines) -> Mapping[str, Any]:

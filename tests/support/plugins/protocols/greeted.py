@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from federation.aggregation.blocks import block_ranges
 from federation.aggregation.combine.base import CombinedUpdate, Combiner
 from federation.errors import Invalid
-from federation.protocol.documents import OrderKind
 from federation.protocol.payloads.masked_u32 import header
 from federation.protocol.tensors import Layout, count_parameters
 from federation.strategies.base import UpdatesNeeded
@@ -66,12 +65,12 @@ class Greeted:
 
     mode = "greeted"
 
-    def steps(self, work: OrderKind) -> tuple[StepPlan, ...]:
+    def steps(self, work: str) -> tuple[StepPlan, ...]:
         """Greetings first, and a last one."""
         return (
-            StepPlan(OrderKind.CONSISTENCY, payload_kinds=frozenset({"words.ascii"})),
+            StepPlan("greet", payload_kinds=frozenset({"words.ascii"})),
             StepPlan(work),
-            StepPlan(OrderKind.KEY_EXCHANGE, opens_with=_open),
+            StepPlan("sign_off", opens_with=_open),
         )
 
 

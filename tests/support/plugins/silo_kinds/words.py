@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from federation.protocol.digests import digest_bytes
-from federation.protocol.documents import Manifest, Order, OrderKind, Payload, Submission, now
+from federation.protocol.documents import Manifest, Order, Payload, Submission, now
 from silo_connector.trainer.kinds import job_orders, model_orders
 from silo_connector.trainer.kinds.kind import Incoming, SiloContext
 from silo_connector.trainer.kinds.model_orders import ModelWork
@@ -18,7 +18,7 @@ WORDS = {"greeting": b"good\nmorning\n", "signature": b"a hospital\n".replace(b"
 class WordsKind:
     """Two files of words."""
 
-    name = OrderKind.CONSISTENCY.value
+    name = "greet"
     document = Order
     is_of_job = True
     is_urgent = False

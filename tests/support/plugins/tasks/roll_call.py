@@ -9,7 +9,7 @@ TASK = Task(
     rank=90,
     title="call the roll",
     agreed_as="calling the roll",
-    order_kind="decrypt",
+    order_kind="answer_call",
     asks_with="model_version",
     payload_kinds=frozenset({"words.ascii"}),
 )

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from federation.protection.base import Mode
-from federation.protocol.documents import OrderKind
 from federation.protocol.documents.protection import Protection
 
 
@@ -29,5 +28,5 @@ MODE = Mode(
     platform_reads_updates=False,
     update_kind="update.f32",
     payload_kinds=frozenset({"update.f32"}),
-    steps_before=(OrderKind.CONSISTENCY,),
+    steps_before=("greet",),
 )

@@ -45,7 +45,7 @@ class PlayedTwoSteps(Played):
                     silo_id=self.manifest.cohort[place].silo_id,
                     manifest_digest=digest_bytes(self.sealed_manifest),
                     round=number,
-                    kind="consistency",
+                    kind="greet",
                 )
                 statement = documents.Submission(
                     **order.model_dump(include={"order_id", "number", "kind", "silo_id", "job_id", "round", "attempt"}),
@@ -70,7 +70,7 @@ class PlayedTwoSteps(Played):
                 statement = detail["evidence"]
                 place = {"round": detail["round"], "attempt": 1}
                 orders = {key: digests.get(f"order/{key}") for key in greetings}
-                first = {"kind": "consistency", "model": statement["model"], "orders": orders}
+                first = {"kind": "greet", "model": statement["model"], "orders": orders}
                 events.append((verb, {**place, "evidence": first}))
                 events += [answer(detail["round"], key, digest) for key, digest in answered.items()]
                 second = {"kind": statement["kind"], "orders": statement["orders"]}
@@ -259,13 +259,14 @@ def test_a_lie_about_steps_is_a_fault(played: PlayedTwoSteps, change: Changes, c
     assert code in {fault.code for fault in reported(played, change).faults}
 
 
-def test_orders_of_kinds_that_the_mode_has_not_are_a_fault(played: PlayedTwoSteps) -> None:
+@pytest.mark.parametrize("kind", ["unmask", "nobody_knows"])
+def test_orders_of_kinds_that_the_mode_has_not_are_a_fault(played: PlayedTwoSteps, kind: str) -> None:
     name = f"order/{greeting(1, 0)}"
 
     def change(entries: list[Entry], events: list[Event]) -> tuple[list[Entry], list[Event]]:
         sealed = next(entry.content for entry in entries if entry.name == name)
         order = documents.verify_document(documents.Order, sealed, [played.platform.public])
-        other = order.model_copy(update={"kind": documents.OrderKind.UNMASK})
+        other = order.model_copy(update={"kind": kind})
         changed = documents.sign_document(other, played.platform)
         return [replace(one, content=changed) if one.name == name else one for one in entries], events
 
