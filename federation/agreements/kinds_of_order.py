@@ -23,7 +23,8 @@ class KindOfOrder:
     begins_round: bool = False
 
 
-_OTHER = KindOfOrder()
+_OTHER = KindOfOrder(rounds_beyond=1)
+"""What stands around the work of a round goes as far as the round that closes a job."""
 
 
 def kind_of(order: Order | None) -> KindOfOrder:

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from federation.agreements.answer_bounds import AnswerBounds, faults_of
+from federation.agreements.kinds_of_order import kind_of
 from federation.evidence.bundle_parser import Evidence
 from federation.evidence.passport_checks import Answered
 from federation.evidence.report import Fault, Report, run_check
@@ -18,7 +19,7 @@ from federation.protocol.digests import digest_bytes
 from federation.protocol.documents import OF_NO_ROUND, Manifest, Order, Refusal, Submission, verify_document
 from federation.protocol.documents.versions import OUTDATED
 from federation.protocol.keys import PublicKey
-from federation.tasks import task_of, task_of_kind
+from federation.tasks import task_of
 
 _CLOCKS_APART = timedelta(minutes=2)
 """By how much the clocks of platform and trainer may differ, as the trainers see it too."""
@@ -58,18 +59,12 @@ def _order_faults(order: Order, name: str, found: RootDocuments) -> Iterator[tup
         yield "order.outdated", f"It is of protocol {order.protocol}, and the job's manifest of {manifest.protocol}."
     if order.silo_id not in found.cohort:
         yield "order.other_silo", "Its silo is not in the cohort."
-    if order.round > manifest.rounds + _rounds_beyond(order):
+    if order.round > manifest.rounds + kind_of(order).rounds_beyond:
         yield "order.round_beyond", f"The job has {manifest.rounds} rounds."
     if order.kind not in _kinds_in(manifest):
         yield "order.task_mismatch", f"It is of the kind {order.kind} in a job whose task is {manifest.task}."
     if order.round <= 1 and order.model_digest not in {None, manifest.initial_model_digest}:
         yield "model.not_initial", "The first round begins with another model than the manifest names."
-
-
-def _rounds_beyond(order: Order) -> int:
-    """What stands around the work goes as far as the round that closes a job."""
-    task = task_of_kind(order.kind)
-    return 1 if task is None else task.rounds_beyond
 
 
 def is_outdated(protocol: str, found: RootDocuments) -> bool:
