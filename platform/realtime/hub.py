@@ -7,6 +7,7 @@ After the connection was lost everybody is woken, since nobody knows what was mi
 import asyncio
 import contextlib
 import logging
+import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 
@@ -82,12 +83,13 @@ async def _notices() -> AsyncIterator[list[tuple[str | None, str]]]:
     """
     connection = await psycopg.AsyncConnection.connect(**database.libpq_parameters(), autocommit=True)
     libpq, loop, readable = connection.pgconn, asyncio.get_running_loop(), asyncio.Event()
+    watched = os.dup(libpq.socket)  # libpq closes its own when the server is gone, before the loop can let go of it
     try:
         async with asyncio.timeout(PROBE_S):
             for channel in (ORDERS, JOBS):
                 await connection.execute(f"LISTEN {channel}")
         yield [(None, "")]
-        loop.add_reader(libpq.socket, readable.set)
+        loop.add_reader(watched, readable.set)
         asked = False
         while True:
             readable.clear()
@@ -111,8 +113,8 @@ async def _notices() -> AsyncIterator[list[tuple[str | None, str]]]:
                 libpq.flush()
                 asked = True
     finally:
-        with contextlib.suppress(ValueError, psycopg.Error):  # it may be closed already
-            loop.remove_reader(libpq.socket)
+        loop.remove_reader(watched)
+        os.close(watched)
         await connection.close()  # not by its context manager, which would ask a server that is silent to roll back
 
 

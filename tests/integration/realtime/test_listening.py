@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import uvloop
 from django.db import connections
 
 from config import health
@@ -81,6 +82,30 @@ def test_a_server_that_has_gone_silent_is_noticed_and_everybody_looks_again(
         await ours.close()
 
     asyncio.run(wait())
+
+
+def test_a_socket_that_gets_the_number_of_a_lost_connection_s_is_read(direct: psycopg.Connection) -> None:
+    """A loop that still watches the lost one's number would not read the next client who gets it."""
+
+    async def wait() -> None:
+        lost = hub._notices()
+        async with asyncio.timeout(AT_MOST_S):
+            assert await anext(lost) == [(None, "")]
+            listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s"
+            assert direct.execute(listening, [f"LISTEN {notices.JOBS}"]).fetchall() == [(True,)]
+            with pytest.raises(psycopg.OperationalError):
+                await anext(lost)
+        ours, client = socket.socketpair()  # the first one gets the lowest number that is free
+        with client:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            client.sendall(b"GET")
+            async with asyncio.timeout(AT_MOST_S):
+                assert await reader.readexactly(3) == b"GET"
+            writer.close()
+            await writer.wait_closed()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(wait())
 
 
 def test_a_server_that_is_only_quiet_is_kept(
