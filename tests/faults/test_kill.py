@@ -10,9 +10,11 @@ import random
 import time
 from collections.abc import Iterable
 
+import psycopg
 import pytest
 
 from tests.faults.conftest import Federation
+from tests.support.patience import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("federation")]
 
@@ -102,3 +104,10 @@ def test_the_database_killed_in_the_middle_of_a_round(federation: Federation, in
     postgres.child.kill()
     postgres.start()
     assert federation.final_digest(job_id) == in_peace
+
+    def told() -> list[tuple[object, ...]]:
+        with psycopg.connect(postgres.url()) as database:
+            about = "SELECT kind FROM monitoring_notice WHERE kind = 'job.completed' AND job_id = %s"
+            return database.execute(about, [job_id]).fetchall()
+
+    until("people are told, by a worker that lost its connection too", lambda: told() == [("job.completed",)])

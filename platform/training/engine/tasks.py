@@ -9,7 +9,6 @@ from uuid import UUID
 
 from celery import Task, shared_task
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
 
 from audit import chaining
 from audit.actors import System
@@ -23,16 +22,7 @@ WORKER = System("worker")
 SWEEP = System("sweep")
 
 
-class DatabaseTask(Task):  # type: ignore[type-arg,unused-ignore]
-    """A task that lets go of a database connection which broke: workers keep theirs between tasks."""
-
-    def on_failure(self, exc: BaseException, *_: object) -> None:
-        """The row is as it was, and the sweep will nudge again."""
-        if isinstance(exc, OperationalError | InterfaceError):
-            connections.close_all()
-
-
-class Duty(DatabaseTask):
+class Duty(Task):  # type: ignore[type-arg,unused-ignore]
     """A duty of the housekeeping: what waits of it in the queue is one message."""
 
     def before_start(self, *_: object) -> None:
@@ -40,28 +30,28 @@ class Duty(DatabaseTask):
         names.begun(str(self.name), "")
 
 
-@shared_task(base=DatabaseTask, name=names.START_JOB)
+@shared_task(name=names.START_JOB)
 def start_job(job_id: str) -> None:
     """Start a queued job."""
     names.begun(names.START_JOB, job_id)
     start.start(job_id=UUID(job_id), by=WORKER)
 
 
-@shared_task(base=DatabaseTask, name=names.OPEN_ROUND)
+@shared_task(name=names.OPEN_ROUND)
 def open_round(job_id: str) -> None:
     """Open the next round of a job that has none."""
     names.begun(names.OPEN_ROUND, job_id)
     rounds.reopen(job_id=UUID(job_id), by=WORKER)
 
 
-@shared_task(base=DatabaseTask, name=names.CLOSE_STEP)
+@shared_task(name=names.CLOSE_STEP)
 def close_step(step_id: int) -> None:
     """Close a step that is due."""
     names.begun(names.CLOSE_STEP, str(step_id))
     closing.close_step(step_id=step_id, by=WORKER)
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.sweep")
+@shared_task(name="training.tasks.sweep")
 def sweep() -> None:
     """Call back what nobody can answer, nudge what is due, chain the events of the record: whatever one comes to.
 
@@ -85,7 +75,7 @@ def sweep() -> None:
         raise failed
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.housekeeping")
+@shared_task(name="training.tasks.housekeeping")
 def housekeeping() -> None:
     """Send each duty, in an order in which the first head after a job's end has its passports too."""
     for name in settings.HOUSEKEEPING_DUTIES:
@@ -98,7 +88,7 @@ def delete_expired_data() -> None:
     deletions.delete_expired_data(by=SWEEP)
 
 
-@shared_task(base=DatabaseTask, name="training.tasks.delete_orphaned_files")
+@shared_task(name="training.tasks.delete_orphaned_files")
 def delete_orphaned_files() -> None:
     """Delete unfinished files, and files that no row names."""
     deletions.delete_orphaned_files()
