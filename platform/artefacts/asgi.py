@@ -272,6 +272,6 @@ def _content_range(headers: Mapping[str, str]) -> tuple[int, int]:
             raise Refused(400, "request.malformed", "Content-Range must read: bytes FIRST-LAST/TOTAL.")
         return int(match[1]), int(match[3])
     length = headers.get("content-length", "")
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise Refused(411, "request.length_required", "Send Content-Length, or Content-Range for a part.")
     return 0, int(length)
