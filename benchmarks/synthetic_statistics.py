@@ -45,7 +45,7 @@ def release_statistics(
     job = Job.objects.create(
         consortium=consortium,
         name=name,
-        task=Job.Task.STATISTICS,
+        task="statistics",
         state=JobState.COMPLETED,
         launched_by=by,
         request=JobRequest.model_validate(asked).model_dump(mode="json"),

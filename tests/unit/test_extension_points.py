@@ -88,7 +88,6 @@ ASKING: Mapping[str, str] = {
     "federation/tasks": "the tasks themselves",
     "platform/training/engine/kinds": "the kinds themselves",
     "platform/training/models": "the choices and constraints of the database: see the migrations",
-    "platform/training/reading/filters.py": "the choices of the database",
     "platform/training/launch/forms.py": "a form for each task that has one",
     "federation/protocol/documents/orders.py": "orders to countersign a head are a document of their own",
 }
@@ -144,7 +143,6 @@ def asks_for_tasks(source: str) -> Iterator[str]:
         "execute(\"SELECT id FROM training_order WHERE kind = 'train'\")",
         "Task = Literal['train', 'evaluate']",
         "choices('train', 'evaluate', 'statistics')",
-        "if job.task == Job.Task.TRAIN: pass",
         "if order.kind is OrderKind.TRAIN: pass",
         "match job.task:\n    case _: pass",
     ],

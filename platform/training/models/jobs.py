@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 
 from audit.reasons import reason_text
+from federation.tasks import task_of
 from rest.names import NameField
 from training.transitions import JobState
 from training.waiting import Wait
@@ -20,15 +21,11 @@ class Job(models.Model):
 
     State = JobState
 
-    class Task(models.TextChoices):
-        TRAIN = "train", _("train")
-        EVALUATE = "evaluate", _("evaluate")
-        STATISTICS = "statistics", _("statistics")
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     consortium = models.ForeignKey("consortia.Consortium", on_delete=models.PROTECT, related_name="jobs")
     name = NameField(max_length=200)
-    task = models.CharField(max_length=10, choices=Task)
+    task = models.CharField(max_length=10)
+    """As `federation.tasks` names it: a task that is added needs no migration."""
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     reason_code = models.CharField(max_length=80, blank=True)
     reason_params = models.JSONField(null=True)
@@ -65,8 +62,14 @@ class Job(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "reserving", "queued", "failed", "cancelled"])
-                | Q(manifest__isnull=False, started_at__isnull=False) & (Q(model__isnull=False) | Q(task="statistics")),
+                | Q(manifest__isnull=False, started_at__isnull=False) ,
                 name="job_has_manifest_once_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "reserving", "queued", "failed", "cancelled"])
+                | Q(model__isnull=False)
+                | Q(rounds_planned=0, evaluated_version=None),
+                name="job_has_model_unless_nothing_is_trained_or_evaluated",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["completed", "failed", "cancelled"], ended_at__isnull=False)
@@ -77,6 +80,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def task_title(self) -> str:
+        """What it does, in the reader's language: "train"."""
+        return gettext(task_of(self.task).title)
 
     @property
     def reason_text(self) -> str:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from accounts.access import signed_in
 from consortia.access import access_consortium
+from federation.tasks import TASKS
 from rest.filters import FilterSet
 from training.models import Job
 from training.transitions import JobState, RoundState
@@ -20,7 +21,7 @@ class JobFilter(FilterSet):
 
     consortium = django_filters.UUIDFilter(method="in_consortium")
     state = django_filters.MultipleChoiceFilter(choices=JobState.choices)
-    task = django_filters.ChoiceFilter(choices=Job.Task.choices)
+    task = django_filters.ChoiceFilter(choices=lambda: [(name, name) for name in TASKS])
 
     class Meta:
         model = Job

@@ -12,6 +12,7 @@ from audit.serializers import ReasonParams
 from consortia.serializers import ConsortiumBrief
 from federation.protocol.documents import OrderKind
 from federation.targets.classification import CONFUSION
+from federation.tasks import TASKS
 from registry.serializers import CombinedMetrics, VersionOut
 from rest.figures import TargetOut
 from silos.models import Dataset
@@ -31,6 +32,7 @@ KINDS = f"By name: {', '.join(f'`{kind}`' for kind in OrderKind)}; or one that w
 class JobOut(serializers.ModelSerializer[Job]):
     """A job, in a list."""
 
+    task = serializers.ChoiceField(choices=list(TASKS))
     consortium = ConsortiumBrief()
     launched_by = UserBrief()
     reason = serializers.CharField(source="reason_text", help_text="Why it came to its state, in words.")

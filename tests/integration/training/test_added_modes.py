@@ -12,6 +12,7 @@ from typing import Never
 
 import numpy as np
 import pytest
+from django.test import Client
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -177,7 +178,7 @@ def test_a_sum_that_cannot_be_opened_gives_the_round_up(
 
 
 def test_an_added_task_is_launched_ordered_answered_and_closed(
-    monkeypatch: pytest.MonkeyPatch, blob_root: Path
+    monkeypatch: pytest.MonkeyPatch, blob_root: Path, client: Client
 ) -> None:
     add_parts(monkeypatch, OF_THE_PLATFORM)
     federation = make_federation(agreed=False)
@@ -205,6 +206,9 @@ def test_an_added_task_is_launched_ordered_answered_and_closed(
     called.refresh_from_db()
     assert (called.task, called.state, called.rounds_planned) == ("roll_call", JobState.COMPLETED, 0)
     assert Payload.objects.filter(order__job=called).count() == 12
+    client.force_login(federation.scientist)
+    assert [row["id"] for row in client.get("/api/v1/jobs/?task=roll_call").json()["results"]] == [str(called.id)]
+    assert "call the roll" in client.get(f"/jobs/{called.id}/configuration/").content.decode()
     passports.issue_missing(issuing.signing_key())
     chaining.chain_new()
     checkpoints.sign_heads(issuing.signing_key())

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from training.models import Order, Step
+from training.models import Job, Order, Step
 
 pytestmark = pytest.mark.django_db
 KINDS = ("training", "0023_kinds_by_name")
@@ -20,6 +20,6 @@ def test_the_migration_runs_no_statement() -> None:
     assert [line for line in editor.collected_sql if not line.startswith("--")] == []
 
 
-def test_the_models_list_no_kinds() -> None:
-    for model in (Order, Step):
-        assert not model._meta.get_field("kind").choices, "else each kind that is added needs a migration"
+def test_the_models_list_no_kinds_and_no_tasks() -> None:
+    for model, name in ((Order, "kind"), (Step, "kind"), (Job, "task")):
+        assert not model._meta.get_field(name).choices, "else each that is added needs a migration"
