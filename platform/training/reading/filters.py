@@ -21,7 +21,10 @@ class JobFilter(FilterSet):
 
     consortium = django_filters.UUIDFilter(method="in_consortium")
     state = django_filters.MultipleChoiceFilter(choices=JobState.choices)
-    task = django_filters.ChoiceFilter(choices=lambda: [(name, name) for name in TASKS])
+    task = django_filters.ChoiceFilter(
+        choices=lambda: [(name, name) for name in TASKS],
+        help_text=f"By name: {', '.join(f'`{name}`' for name in TASKS)}; or one that was added to this platform.",
+    )
 
     class Meta:
         model = Job
