@@ -1,7 +1,6 @@
 """The Celery application of the workers and of beat."""
 
 import os
-
 from typing import Any
 
 from celery import Celery

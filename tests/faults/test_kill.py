@@ -105,9 +105,9 @@ def test_the_database_killed_in_the_middle_of_a_round(federation: Federation, in
     postgres.start()
     assert federation.final_digest(job_id) == in_peace
 
-    def told() -> list[tuple[object, ...]]:
+    def noticed() -> list[tuple[object, ...]]:
         with psycopg.connect(postgres.url()) as database:
             about = "SELECT kind FROM monitoring_notice WHERE kind = 'job.completed' AND job_id = %s"
             return database.execute(about, [job_id]).fetchall()
 
-    until("people are told, by a worker that lost its connection too", lambda: told() == [("job.completed",)])
+    until("people are told, by a worker that lost its connection too", lambda: noticed() == [("job.completed",)])

@@ -15,7 +15,7 @@ from tests.support.evidence import ENVIRONMENT
 ASKED = order_of(manifest_of(agreement_of(terms_of())))
 A_WORD = ("greet", "a", "a" * 20, "sign_off", "a_")
 NO_WORD = ("", "Greet", "a" * 21, "_greet", "greet-all", "greet all", "greet\n", "grüßen", "greet2", 1, None)
-"""With a digit it is none either: versions of a kind are told apart by the protocol."""
+"""With a digit it is none either: versions of a kind differ by the version of the protocol."""
 
 
 def order(kind: object) -> bytes:
