@@ -62,7 +62,7 @@ class Job(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "reserving", "queued", "failed", "cancelled"])
-                | Q(manifest__isnull=False, started_at__isnull=False) ,
+                | Q(manifest__isnull=False, started_at__isnull=False),
                 name="job_has_manifest_once_running",
             ),
             models.CheckConstraint(
