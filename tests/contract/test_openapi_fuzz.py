@@ -52,7 +52,7 @@ from tests.contract.askers import ABLE, LARGE, ROLES
 from tests.support.agreements import agreed, being_signed, drafted, proposed, signed_by, terms_for
 from tests.support.cohort import browser, last_version, make_cohort, model_of, present, run_job
 from tests.support.committed import committed
-from tests.support.examples import examples
+from tests.support.examples import examples, is_long
 from tests.support.federation import DECLARATION, TEST, Federation, make_federation, registration
 from tests.support.in_process import ask, one_connection
 from tests.support.plans import CHANGED, sealed_review, uploaded
@@ -77,7 +77,7 @@ def read_schema(*, systematic: bool) -> OpenApiSchema:
     """The document, to be asked about at random; `systematic`: with each kind of wrong value in each place instead."""
     config = SchemathesisConfig()
     phases = config.projects.default.phases
-    phases.coverage.enabled = systematic
+    phases.coverage.enabled = systematic and is_long()  # what it asks is worked out while tests are collected
     phases.examples.enabled = phases.fuzzing.enabled = not systematic
     phases.coverage.unexpected_methods = set()  # asked of every endpoint elsewhere
     config.projects.default.generation.allow_extra_parameters = False  # unknown ones are passed over

@@ -9,6 +9,11 @@ LONG = "long"
 TIMES = 20
 
 
+def is_long() -> bool:
+    """Whether this run has the time."""
+    return settings.get_current_profile_name() == LONG
+
+
 def examples(count: int) -> int:
     """So many for each change, and `TIMES` as many where there is time."""
-    return count * TIMES if settings.get_current_profile_name() == LONG else count
+    return count * TIMES if is_long() else count
