@@ -18,6 +18,7 @@ from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 from federation.agreements import contradictions
 from federation.agreements.added_terms import ADDED_BY_1_1
 from federation.agreements.rules import RULES
+from federation.aggregation.metric_pooling import COMBINATION, HELD
 from federation.learning.specification import LocalTraining
 from federation.plans import declaration
 from federation.protection import MODES
@@ -157,6 +158,7 @@ def of_library() -> Iterator[Key]:
     for metric in all_metrics().values():
         yield from filter(None, (metric.title, metric.axis, metric.description))
     yield from figures_called().values()
+    yield from (COMBINATION, HELD)
     yield from (target.title for target in TARGETS.values())
     for mode in MODES.values():
         yield from (mode.title, mode.explained_as, mode.described_as)

@@ -82,5 +82,7 @@ def test_an_added_target_is_learned_reported_and_shown(
         text = browsing.get(path).content.decode()
         assert "Deviance" in text, path
         assert "Accuracy" not in text, path
+    text = browsing.get(f"/jobs/{job.id}/rounds/2/1/", headers={"accept-language": "de"}).content.decode()
+    assert "jede Zeile zählt einmal" in text
     csv = b"".join(browsing.get(f"/jobs/{job.id}/figures.csv").streaming_content).decode()  # type: ignore[attr-defined]
     assert csv.splitlines()[0].endswith(",base_deviance")
