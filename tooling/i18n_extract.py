@@ -15,10 +15,10 @@ from django.template import Engine
 from django.template.base import Node, NodeList, Template
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
+from federation.aggregation.metric_pooling import COMBINATION, HELD
 from federation.agreements import contradictions
 from federation.agreements.added_terms import ADDED_BY_1_1
 from federation.agreements.rules import RULES
-from federation.aggregation.metric_pooling import COMBINATION, HELD
 from federation.learning.specification import LocalTraining
 from federation.plans import declaration
 from federation.protection import MODES
