@@ -16,6 +16,7 @@ from typing import Any
 import django
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
@@ -99,6 +100,8 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
     """Set Django up before the first test module that may use it. The library and the connector know nothing of it."""
     if not any(folder in module_path.parents for folder in WITHOUT_DJANGO) and not apps.ready:
         django.setup()
+        # Each client of a test makes all middleware anew, and would look through all static files each time.
+        django_settings.WHITENOISE_AUTOREFRESH = True
         # This process is worker and web at once: its settings have the signing key, and web refuses to find it here.
         del os.environ["PLATFORM_SIGNING_KEY_FILE"]
 
