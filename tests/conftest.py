@@ -100,7 +100,7 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
     """Set Django up before the first test module that may use it. The library and the connector know nothing of it."""
     if not any(folder in module_path.parents for folder in WITHOUT_DJANGO) and not apps.ready:
         django.setup()
-        # Each client of a test makes all middleware anew, and would look through all static files each time.
+        # Else every test client reads all static files once: it makes its own middleware.
         django_settings.WHITENOISE_AUTOREFRESH = True
         # This process is worker and web at once: its settings have the signing key, and web refuses to find it here.
         del os.environ["PLATFORM_SIGNING_KEY_FILE"]

@@ -13,7 +13,7 @@ from federation.agreements.shares import cap_shares
 from federation.targets import Metric, Target
 
 COMBINATION = "mean over the silos' own test rows, each row counting once"
-HELD = f"{COMBINATION}, but for an organisation that would have more than its share"
+HELD = f"{COMBINATION}, no organisation counting more than its share"
 
 
 @dataclass(frozen=True)
