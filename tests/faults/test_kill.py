@@ -110,4 +110,4 @@ def test_the_database_killed_in_the_middle_of_a_round(federation: Federation, in
             about = "SELECT kind FROM monitoring_notice WHERE kind = 'job.completed' AND job_id = %s"
             return database.execute(about, [job_id]).fetchall()
 
-    until("people are told, by a worker that lost its connection too", lambda: noticed() == [("job.completed",)])
+    until("people are notified, by a worker that lost its connection too", lambda: noticed() == [("job.completed",)])
